@@ -1,0 +1,44 @@
+# Finds libtorch and defines the imported target toolformer_libtorch (libtorch_cpu and libc10, nothing of CUDA).
+#
+# Not find_package(Torch): the configuration that the wheel ships demands a CUDA toolkit where torch was built with CUDA,
+# fails with C++20 under CMake 3.25 and adds its own compiler flags. The same binary serves machines with and without CUDA,
+# because nothing here links it (docs/decisions.md).
+#
+# Looked for, in this order: -DTOOLFORMER_TORCH_DIR=<folder with include/ and lib/>, the environment variable of the same
+# name, .deps/python/torch of this source tree, and the torch package of the Python on the PATH.
+set(TOOLFORMER_TORCH_DIR "" CACHE PATH "libtorch: a folder with include/ and lib/ (the torch wheel's torch/ is one)")
+
+set(_torch_candidates "${TOOLFORMER_TORCH_DIR}" "$ENV{TOOLFORMER_TORCH_DIR}" "${PROJECT_SOURCE_DIR}/.deps/python/torch")
+find_program(_torch_python NAMES python3)
+if(_torch_python)
+  execute_process(COMMAND "${_torch_python}" -c "import importlib.util as u; print(u.find_spec('torch').submodule_search_locations[0])"
+                  OUTPUT_VARIABLE _torch_from_python OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+  list(APPEND _torch_candidates "${_torch_from_python}")
+endif()
+foreach(_candidate IN LISTS _torch_candidates)
+  if(_candidate AND EXISTS "${_candidate}/lib/libtorch_cpu.so")
+    set(Libtorch_DIR_FOUND "${_candidate}")
+    break()
+  endif()
+endforeach()
+if(NOT Libtorch_DIR_FOUND)
+  message(FATAL_ERROR "libtorch not found. Run `make setup`, or give -DTOOLFORMER_TORCH_DIR=<folder with include/ and lib/>, "
+                      "for instance the torch/ folder of `pip install --no-deps torch==2.11.0`.")
+endif()
+file(STRINGS "${Libtorch_DIR_FOUND}/include/torch/headeronly/version.h" _torch_version_line REGEX "define TORCH_VERSION ")
+if(NOT _torch_version_line)
+  file(STRINGS "${Libtorch_DIR_FOUND}/include/torch/csrc/api/include/torch/version.h" _torch_version_line REGEX "define TORCH_VERSION ")
+endif()
+string(REGEX MATCH "[0-9]+\\.[0-9]+\\.[0-9]+" Libtorch_VERSION "${_torch_version_line}")
+message(STATUS "libtorch ${Libtorch_VERSION}: ${Libtorch_DIR_FOUND}")
+if(Libtorch_VERSION AND NOT Libtorch_VERSION MATCHES "^2\\.11\\.")
+  message(WARNING "libtorch ${Libtorch_VERSION} is not 2.11, the version that this project is tested with")
+endif()
+
+add_library(toolformer_c10 SHARED IMPORTED GLOBAL)
+set_target_properties(toolformer_c10 PROPERTIES IMPORTED_LOCATION "${Libtorch_DIR_FOUND}/lib/libc10.so")
+add_library(toolformer_libtorch SHARED IMPORTED GLOBAL)
+set_target_properties(toolformer_libtorch PROPERTIES IMPORTED_LOCATION "${Libtorch_DIR_FOUND}/lib/libtorch_cpu.so")
+target_include_directories(toolformer_libtorch SYSTEM INTERFACE "${Libtorch_DIR_FOUND}/include"
+                           "${Libtorch_DIR_FOUND}/include/torch/csrc/api/include")
+target_link_libraries(toolformer_libtorch INTERFACE toolformer_c10)

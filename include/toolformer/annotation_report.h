@@ -1,0 +1,43 @@
+// A picture of an annotation run: one self-contained HTML page, and the same figures as a struct.
+#ifndef TOOLFORMER_ANNOTATION_REPORT_H_
+#define TOOLFORMER_ANNOTATION_REPORT_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "toolformer/annotator.h"
+#include "toolformer/export.h"
+
+namespace toolformer {
+
+struct TOOLFORMER_API ToolCounts {
+  int64_t documents_accepted = 0;
+  int64_t positions = 0;
+  SamplingCounts sampling;
+  std::map<Verdict, int64_t> verdicts;
+  std::vector<double> gains;          // of all scored candidates, in nats
+  std::map<double, int64_t> kept_at;  // candidates with a gain of at least 0.25, 0.5, 1.0, 2.0
+};
+
+struct TOOLFORMER_API AnnotationCounts {
+  int64_t documents = 0;
+  int64_t documents_with_calls = 0;
+  std::map<Skip, int64_t> skipped;
+  std::map<std::string, ToolCounts> tools;
+};
+
+TOOLFORMER_API AnnotationCounts CountAnnotations(const std::vector<AnnotatedDocument>& documents);
+
+// The page: counts per tool and per reason of rejection, histogram of gains with tau_f, texts with their calls
+// highlighted (kept ones in place, rejected ones on demand), and the parameters used, as given (name, value). No script
+// of another host, no network. Whatever the texts and results contain is shown as text.
+TOOLFORMER_API std::string RenderAnnotationReport(const std::vector<AnnotatedDocument>& documents,
+                                                  const std::vector<std::pair<std::string, std::string>>& parameters);
+
+}  // namespace toolformer
+
+#endif  // TOOLFORMER_ANNOTATION_REPORT_H_

@@ -1,0 +1,115 @@
+// The first five boxes of Toolformer as one object: document filter, call sampler, tool executor, loss filter, splice.
+#ifndef TOOLFORMER_ANNOTATOR_H_
+#define TOOLFORMER_ANNOTATOR_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "toolformer/call_sampler.h"
+#include "toolformer/document.h"
+#include "toolformer/export.h"
+#include "toolformer/interrupt.h"
+#include "toolformer/loss_filter.h"
+#include "toolformer/model.h"
+#include "toolformer/tool_executor.h"
+#include "toolformer/tool_registry.h"
+
+namespace toolformer {
+
+// What was decided about a candidate.
+enum class Verdict {
+  kKept,
+  kToolError,       // the tool gave no result
+  kBelowThreshold,  // gain < tau_f
+  kSmallerGain,     // another call at the same position gains more (design decision 5)
+};
+TOOLFORMER_API std::string_view VerdictName(
+    Verdict verdict);  // "kept", "tool_error", "below_threshold", "smaller_gain"
+
+// A candidate with all that is known of it.
+struct TOOLFORMER_API JudgedCall {
+  int64_t position = 0;              // index into the text's ids
+  int64_t byte_offset = 0;           // of that position in the text
+  double opening_probability = 0.0;  // p_i
+  Call call;
+  std::optional<std::string> result;  // neutralized; absent on a tool error
+  std::string error;                  // of the tool
+  std::optional<CallLosses> losses;   // absent on a tool error
+  Verdict verdict = Verdict::kToolError;
+};
+
+// What one tool made of one document.
+struct TOOLFORMER_API ToolOutcome {
+  std::string tool;
+  bool document_accepted = false;  // by the tool's heuristic
+  std::vector<Position> positions;
+  SamplingCounts sampling;
+  std::vector<JudgedCall> calls;  // ascending position
+};
+
+// Why a document was not annotated at all.
+enum class Skip { kNone, kEmpty, kTooLong, kContainsCalls };
+TOOLFORMER_API std::string_view SkipName(Skip skip);  // "", "empty", "too_long", "contains_calls"
+
+struct TOOLFORMER_API AnnotatedDocument {
+  Document document;
+  Skip skip = Skip::kNone;
+  std::vector<int32_t> token_ids;  // x: the text's own ids, without the start token
+  std::vector<ToolOutcome> tools;
+  // x* as text, with the kept calls and results in place; equal to the text where none was kept.
+  std::string augmented_text;
+  // x* as ids, built of the same pieces as in filtering and decoding; without the start token.
+  std::vector<int32_t> augmented_ids;
+
+  int64_t kept() const;
+};
+
+// One JSON object, one line, without the line break; ParseAnnotation reads it back to an equal value.
+TOOLFORMER_API std::string FormatAnnotation(const AnnotatedDocument& annotated);
+TOOLFORMER_API absl::StatusOr<AnnotatedDocument> ParseAnnotation(std::string_view json_line);
+
+struct TOOLFORMER_API AnnotatorOptions {
+  CallSamplerOptions sampler;
+  LossFilterOptions filter;
+  ToolExecutorOptions executor;
+  // Per tool name: replaces the tool's own parameters.
+  std::map<std::string, AnnotationParameters> parameters;
+};
+
+// Keeps references to the model and the registry. Annotate may be called from several threads at once.
+class TOOLFORMER_API Annotator {
+ public:
+  // kInvalidArgument: no tools, a parameter out of range, parameters of an unknown tool.
+  static absl::StatusOr<std::unique_ptr<Annotator>> Create(const LanguageModel& model, const ToolRegistry& registry,
+                                                           AnnotatorOptions options);
+
+  // Annotates one document with every tool. Deterministic: depends on the model, tools, options and the document only.
+  // A text that is empty, longer than the context or already contains a call of a registered tool is skipped, not
+  // failed (design decision 9). Errors are the model's and the interrupt's.
+  absl::StatusOr<AnnotatedDocument> Annotate(const Document& document, const Interrupt& interrupt);
+
+  // The parameters in force for a tool.
+  const AnnotationParameters& parameters(const Tool& tool) const;
+
+ private:
+  Annotator(const LanguageModel& model, const ToolRegistry& registry, AnnotatorOptions options);
+
+  absl::StatusOr<ToolOutcome> AnnotateWith(const Tool& tool, const AnnotatedDocument& so_far, uint64_t document_seed,
+                                           const Interrupt& interrupt);
+
+  const LanguageModel& model_;
+  const ToolRegistry& registry_;
+  const AnnotatorOptions options_;
+  const CallSampler sampler_;
+  const LossFilter filter_;
+  ToolExecutor executor_;
+};
+
+}  // namespace toolformer
+
+#endif  // TOOLFORMER_ANNOTATOR_H_

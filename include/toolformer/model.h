@@ -1,0 +1,105 @@
+// Language models: the small interface that the rest of the library uses, and the transformer that implements it.
+#ifndef TOOLFORMER_MODEL_H_
+#define TOOLFORMER_MODEL_H_
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "toolformer/export.h"
+#include "toolformer/tokenizer.h"
+
+namespace toolformer {
+
+// What a model remembers of one sequence. Not safe for concurrent use; may outlive nothing it was made from.
+class TOOLFORMER_API KvCache {
+ public:
+  virtual ~KvCache() = default;
+
+  // Tokens remembered.
+  virtual int64_t length() const = 0;
+
+  // Forgets all but the first `length` tokens. kOutOfRange where there are fewer or `length` is negative.
+  virtual absl::Status Truncate(int64_t length) = 0;
+
+  // A second cache with the same content. The common prefix is shared, not copied; both may then grow apart.
+  virtual std::unique_ptr<KvCache> Fork() = 0;
+};
+
+// One sequence of a batch.
+struct TOOLFORMER_API ForwardRow {
+  // Tokens to process; at least one. They follow what `cache` holds.
+  std::span<const int32_t> ids;
+
+  // Extended by `ids` when the call succeeds, unchanged when it fails. Null: the row is a whole sequence, forgotten
+  // afterwards. No two rows of a batch may name the same cache.
+  KvCache* cache = nullptr;
+
+  // Indices into `ids`, ascending: where the logits of the *next* token are wanted.
+  std::span<const int64_t> wanted;
+};
+
+// The interface of a model; a host plugs in its own by implementing it. Const methods are safe to call from several
+// threads at once, as long as no cache is in two calls at the same time.
+class TOOLFORMER_API LanguageModel {
+ public:
+  virtual ~LanguageModel() = default;
+
+  virtual const Tokenizer& tokenizer() const = 0;
+
+  // Width of the logits; at least tokenizer().vocab_size() where every id can be predicted.
+  virtual int64_t vocab_size() const = 0;
+
+  // Most tokens of one sequence, start token included.
+  virtual int64_t context_length() const = 0;
+
+  // An empty cache for this model.
+  virtual std::unique_ptr<KvCache> NewCache() const = 0;
+
+  // Runs the rows as one batch. Returns logits [sum of wanted, vocab_size] f32 on the CPU, row after row, in the order
+  // of `wanted`. kInvalidArgument (an empty row, an id or index out of range, a cache of another model), kOutOfRange (a
+  // sequence longer than the context), kResourceExhausted (out of memory), kInternal (an error of libtorch, with its
+  // text).
+  virtual absl::StatusOr<at::Tensor> Forward(std::span<const ForwardRow> rows) const = 0;
+};
+
+enum class WeightType { kFloat32, kBFloat16 };
+
+struct TOOLFORMER_API ModelOptions {
+  std::string device = "cpu";  // "cpu" or "cuda:N"
+  // Weights and activations; logits are f32 either way.
+  WeightType type = WeightType::kFloat32;
+  // Lowers the context of the file; 0 keeps it.
+  int64_t context_length = 0;
+};
+
+// What a transformer is, as `inspect` and reports print it.
+struct TOOLFORMER_API ModelInfo {
+  std::string path;
+  std::string family;  // "llama", "gemma3", "gpt2"
+  int64_t layers = 0;
+  int64_t hidden = 0;
+  int64_t parameters = 0;  // number of weights, tied ones once
+  // Hash of the weights' names, types, shapes and a sample of their bytes; tells models apart when a job is resumed.
+  std::string fingerprint;
+};
+
+// A decoder-only transformer read from files. Immutable after loading.
+class TOOLFORMER_API Model : public LanguageModel {
+ public:
+  // Loads a .gguf file, or a Hugging Face folder (config.json, model*.safetensors, tokenizer.json). kNotFound,
+  // kInvalidArgument (corrupt), kUnimplemented (an architecture, quantisation or device that is not supported: names it
+  // and lists what is), kResourceExhausted.
+  static absl::StatusOr<std::unique_ptr<Model>> Load(const std::string& path, const ModelOptions& options);
+
+  virtual const ModelInfo& info() const = 0;
+};
+
+}  // namespace toolformer
+
+#endif  // TOOLFORMER_MODEL_H_

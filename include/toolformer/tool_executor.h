@@ -1,0 +1,53 @@
+// Runs calls: each distinct (tool, input, date) once, with a deadline, and never lets a tool take the process down.
+#ifndef TOOLFORMER_TOOL_EXECUTOR_H_
+#define TOOLFORMER_TOOL_EXECUTOR_H_
+
+#include <chrono>
+#include <cstddef>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <tuple>
+
+#include "absl/status/statusor.h"
+#include "toolformer/call_syntax.h"
+#include "toolformer/export.h"
+#include "toolformer/tool_registry.h"
+
+namespace toolformer {
+
+struct TOOLFORMER_API ToolExecutorOptions {
+  // A tool that has not answered by then has failed; its thread is left to end by itself and its answer is dropped.
+  std::chrono::milliseconds deadline{30000};
+  size_t max_result_bytes = 50000;     // longer results are cut and marked
+  size_t max_cached_results = 100000;  // 0: every call runs
+  // Most tools left running past their deadline; beyond it calls of tools that may wait fail at once.
+  int max_abandoned = 16;
+};
+
+// Safe to call from several threads at once. Keeps a reference to the registry.
+class TOOLFORMER_API ToolExecutor {
+ public:
+  explicit ToolExecutor(const ToolRegistry& registry, ToolExecutorOptions options = {});
+
+  // The neutralized result of a call, or its tool error: kNotFound (unknown tool), kDeadlineExceeded, kInvalidArgument
+  // and whatever else the tool returned. An exception that leaves the tool is kInternal with its text. kCancelled where
+  // `context.interrupt` says so; that alone is not remembered.
+  absl::StatusOr<std::string> Execute(const Call& call, const ToolContext& context);
+
+ private:
+  using Key = std::tuple<std::string, std::string, std::string>;  // tool, input, date
+
+  absl::StatusOr<std::string> Run(const std::shared_ptr<const Tool>& tool, const std::string& input,
+                                  const ToolContext& context) const;
+
+  const ToolRegistry& registry_;
+  const ToolExecutorOptions options_;
+  std::mutex mutex_;
+  std::map<Key, absl::StatusOr<std::string>> results_;
+};
+
+}  // namespace toolformer
+
+#endif  // TOOLFORMER_TOOL_EXECUTOR_H_

@@ -1,0 +1,21 @@
+// All of the public C++ API.
+#ifndef TOOLFORMER_TOOLFORMER_H_
+#define TOOLFORMER_TOOLFORMER_H_
+
+#include "toolformer/annotation_report.h"
+#include "toolformer/annotator.h"
+#include "toolformer/augmenting_decoder.h"
+#include "toolformer/call_sampler.h"
+#include "toolformer/call_syntax.h"
+#include "toolformer/clock.h"
+#include "toolformer/document.h"
+#include "toolformer/interrupt.h"
+#include "toolformer/loss_filter.h"
+#include "toolformer/model.h"
+#include "toolformer/tokenizer.h"
+#include "toolformer/tool.h"
+#include "toolformer/tool_executor.h"
+#include "toolformer/tool_registry.h"
+#include "toolformer/weight_file.h"
+
+#endif  // TOOLFORMER_TOOLFORMER_H_
