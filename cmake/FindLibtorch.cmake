@@ -39,6 +39,8 @@ add_library(toolformer_c10 SHARED IMPORTED GLOBAL)
 set_target_properties(toolformer_c10 PROPERTIES IMPORTED_LOCATION "${Libtorch_DIR_FOUND}/lib/libc10.so")
 add_library(toolformer_libtorch SHARED IMPORTED GLOBAL)
 set_target_properties(toolformer_libtorch PROPERTIES IMPORTED_LOCATION "${Libtorch_DIR_FOUND}/lib/libtorch_cpu.so")
-target_include_directories(toolformer_libtorch SYSTEM INTERFACE "${Libtorch_DIR_FOUND}/include"
-                           "${Libtorch_DIR_FOUND}/include/torch/csrc/api/include")
+# After the system's own folders: the wheel ships headers of other libraries (fmt among them) in versions whose code it keeps
+# to itself.
+target_compile_options(toolformer_libtorch INTERFACE "SHELL:-idirafter \"${Libtorch_DIR_FOUND}/include\""
+                       "SHELL:-idirafter \"${Libtorch_DIR_FOUND}/include/torch/csrc/api/include\"")
 target_link_libraries(toolformer_libtorch INTERFACE toolformer_c10)

@@ -1,0 +1,208 @@
+#include "src/model/attention.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/tensor.h>
+
+#include <algorithm>
+#include <limits>
+#include <map>
+
+namespace toolformer {
+namespace {
+
+constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
+
+// Positions in the sequence: queries first_query.., keys first_key...
+struct Stretch {
+  int64_t first_query, queries, first_key, keys;
+};
+
+bool Visible(int64_t query, int64_t key, int64_t window) {
+  return key <= query && (window == 0 || key > query - window);
+}
+
+// Undefined where every query sees every key.
+at::Tensor MakeMask(const Stretch& stretch, int64_t window, const at::Device& device) {
+  const int64_t last_query = stretch.first_query + stretch.queries - 1;
+  const int64_t last_key = stretch.first_key + stretch.keys - 1;
+  if (Visible(stretch.first_query, last_key, window) && Visible(last_query, stretch.first_key, window)) return {};
+  at::Tensor mask = at::empty({stretch.queries, stretch.keys}, at::kFloat);
+  float* values = mask.data_ptr<float>();
+  for (int64_t q = 0; q < stretch.queries; ++q) {
+    for (int64_t k = 0; k < stretch.keys; ++k) {
+      *values++ = Visible(stretch.first_query + q, stretch.first_key + k, window) ? 0.0f : kMinusInfinity;
+    }
+  }
+  return mask.to(device);
+}
+
+}  // namespace
+
+AttentionPlan::AttentionPlan(std::span<const AttentionRow> rows, const Settings& settings) : settings_(settings) {
+  const auto fits = [&](const AttentionRow& row) {
+    return (row.cache == nullptr ? 0 : row.cache->length()) + row.tokens <= settings_.window;
+  };
+  // A window that no row outgrows is none.
+  if (std::all_of(rows.begin(), rows.end(), fits)) settings_.window = 0;
+  for (const AttentionRow& row : rows) PlanOwnKeys(row);
+  if (settings_.window == 0) {
+    PlanSharedSegments(rows);
+  } else {
+    for (const AttentionRow& row : rows) PlanWindowedSegments(row);
+  }
+}
+
+void AttentionPlan::PlanOwnKeys(const AttentionRow& row) {
+  OwnTask task;
+  task.queries = {row.first_token, row.tokens};
+  task.tail = row.cache;
+  const int64_t behind = row.cache == nullptr ? 0 : row.cache->tail_length();
+  const int64_t skipped = settings_.window == 0 ? 0 : std::max<int64_t>(0, behind - settings_.window + 1);
+  const int64_t keys = behind + row.tokens - skipped;
+  task.keys = {(row.cache == nullptr ? row.first_token : 0) + skipped, keys};
+  if (behind == 0 && (settings_.window == 0 || row.tokens <= settings_.window)) {
+    task.causal = row.tokens > 1;
+  } else {
+    task.mask = MakeMask({behind, row.tokens, skipped, keys}, settings_.window, settings_.device);
+  }
+  own_.push_back(std::move(task));
+}
+
+void AttentionPlan::PlanSharedSegments(std::span<const AttentionRow> rows) {
+  struct Reader {
+    const AttentionRow* row;
+    int64_t visible;
+  };
+  // In the order in which the rows name them, so that a batch always adds in the same order.
+  std::vector<std::pair<std::shared_ptr<const CacheSegment>, std::vector<Reader>>> segments;
+  std::map<const CacheSegment*, size_t> index;
+  for (const AttentionRow& row : rows) {
+    if (row.cache == nullptr) continue;
+    for (const SegmentView& view : row.cache->shared()) {
+      const auto [entry, added] = index.try_emplace(view.segment.get(), segments.size());
+      if (added) segments.push_back({view.segment, {}});
+      segments[entry->second].second.push_back({&row, view.length});
+    }
+  }
+  for (const auto& [segment, readers] : segments) {
+    SharedTask task;
+    task.segment = segment;
+    int64_t most = 0, least = std::numeric_limits<int64_t>::max();
+    std::vector<int64_t> indices;
+    for (const Reader& reader : readers) {
+      for (int64_t i = 0; i < reader.row->tokens; ++i) indices.push_back(reader.row->first_token + i);
+      most = std::max(most, reader.visible);
+      least = std::min(least, reader.visible);
+    }
+    const int64_t queries = static_cast<int64_t>(indices.size());
+    task.keys = {0, most};
+    task.queries = {indices.front(), queries};
+    if (indices.back() - indices.front() + 1 != queries) task.indices = at::tensor(indices).to(settings_.device);
+    if (least != most) {
+      at::Tensor mask = at::empty({queries, most}, at::kFloat);
+      float* values = mask.data_ptr<float>();
+      for (const Reader& reader : readers) {
+        for (int64_t q = 0; q < reader.row->tokens; ++q) {
+          values = std::fill_n(values, reader.visible, 0.0f);
+          values = std::fill_n(values, most - reader.visible, kMinusInfinity);
+        }
+      }
+      task.mask = mask.to(settings_.device);
+    }
+    shared_.push_back(std::move(task));
+  }
+}
+
+void AttentionPlan::PlanWindowedSegments(const AttentionRow& row) {
+  if (row.cache == nullptr) return;
+  const int64_t window = settings_.window;
+  const int64_t first_query = row.cache->length();
+  int64_t begin = 0;  // position of the segment's first key
+  for (const SegmentView& view : row.cache->shared()) {
+    const int64_t end = begin + view.length;
+    const int64_t queries = std::min(row.tokens, end + window - 1 - first_query);  // the later ones see none of it
+    if (queries > 0) {
+      const int64_t first_key = std::max(begin, first_query - window + 1);
+      SharedTask task;
+      task.segment = view.segment;
+      task.keys = {first_key - begin, end - first_key};
+      task.queries = {row.first_token, queries};
+      task.mask = MakeMask({first_query, queries, first_key, end - first_key}, window, settings_.device);
+      shared_.push_back(std::move(task));
+    }
+    begin = end;
+  }
+}
+
+void AttentionPlan::RunOwn(const OwnTask& task, int64_t layer, const AttentionInput& batch,
+                           const AttentionOutput& out) const {
+  AttentionInput input;
+  input.query = batch.query.narrow(0, task.queries.first, task.queries.second);
+  const at::Tensor& keys = task.tail == nullptr ? batch.key : task.tail->tail_keys(layer);
+  const at::Tensor& values = task.tail == nullptr ? batch.value : task.tail->tail_values(layer);
+  input.key = keys.narrow(0, task.keys.first, task.keys.second);
+  input.value = values.narrow(0, task.keys.first, task.keys.second);
+  input.mask = task.mask;
+  input.causal = task.causal;
+  input.scale = settings_.scale;
+  const AttentionOutput part = SoftmaxAttention(input, settings_.kernel);
+  out.values.narrow(0, task.queries.first, task.queries.second).copy_(part.values);
+  out.lse.narrow(0, task.queries.first, task.queries.second).copy_(part.lse);
+}
+
+at::Tensor AttentionPlan::Run(int64_t layer, const at::Tensor& query, const at::Tensor& key,
+                              const at::Tensor& value) const {
+  AttentionInput batch;
+  batch.query = query;
+  batch.key = key;
+  batch.value = value;
+  const int64_t heads = query.size(1), head_dim = query.size(2);
+  AttentionOutput out;
+  out.values = at::empty({query.size(0), heads, head_dim}, query.options());
+  out.lse = at::empty({query.size(0), heads}, query.options().dtype(at::kFloat));
+
+  const bool plain_cpu = settings_.kernel == AttentionKernel::kFlashCpu && query.scalar_type() == at::kFloat;
+  std::vector<SingleQuery> singles;
+  for (const OwnTask& task : own_) {
+    if (!plain_cpu || task.queries.second != 1 || task.tail == nullptr) {
+      RunOwn(task, layer, batch, out);
+      continue;
+    }
+    const at::Tensor keys = task.tail->tail_keys(layer), values = task.tail->tail_values(layer);
+    const int64_t row = task.queries.first, stride = keys.stride(0);
+    singles.push_back({query.const_data_ptr<float>() + row * query.stride(0),
+                       keys.const_data_ptr<float>() + task.keys.first * stride,
+                       values.const_data_ptr<float>() + task.keys.first * stride, task.keys.second, stride, heads,
+                       key.size(1), head_dim, static_cast<float>(settings_.scale),
+                       out.values.data_ptr<float>() + row * heads * head_dim, out.lse.data_ptr<float>() + row * heads});
+  }
+  at::parallel_for(0, static_cast<int64_t>(singles.size()), 4, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) AttendSingleQuery(singles[i]);
+  });
+
+  for (const SharedTask& task : shared_) {
+    const auto of_queries = [&](const at::Tensor& x) {
+      return task.indices.defined() ? x.index_select(0, task.indices)
+                                    : x.narrow(0, task.queries.first, task.queries.second);
+    };
+    AttentionInput input;
+    input.query = of_queries(query);
+    input.key = task.segment->keys.select(0, layer).narrow(0, task.keys.first, task.keys.second);
+    input.value = task.segment->values.select(0, layer).narrow(0, task.keys.first, task.keys.second);
+    input.mask = task.mask;
+    input.scale = settings_.scale;
+    const AttentionOutput merged =
+        MergeAttention({of_queries(out.values), of_queries(out.lse)}, SoftmaxAttention(input, settings_.kernel));
+    if (task.indices.defined()) {
+      out.values.index_copy_(0, task.indices, merged.values);
+      out.lse.index_copy_(0, task.indices, merged.lse);
+    } else {
+      of_queries(out.values).copy_(merged.values);
+      of_queries(out.lse).copy_(merged.lse);
+    }
+  }
+  return out.values.flatten(1);
+}
+
+}  // namespace toolformer

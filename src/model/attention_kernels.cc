@@ -1,0 +1,89 @@
+#include "src/model/attention_kernels.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/logaddexp.h>
+#include <ATen/ops/logsumexp.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/triu.h>
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+namespace toolformer {
+namespace {
+
+constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
+
+AttentionOutput FlashCpu(const AttentionInput& input) {
+  const auto heads_first = [](const at::Tensor& x) { return x.transpose(0, 1).unsqueeze(0); };
+  const std::optional<at::Tensor> mask =
+      input.mask.defined() ? std::optional(input.mask.to(input.query.scalar_type())) : std::nullopt;
+  const auto [values, lse] = at::_scaled_dot_product_flash_attention_for_cpu(
+      heads_first(input.query), heads_first(input.key), heads_first(input.value), /*dropout_p=*/0.0, input.causal, mask,
+      input.scale);
+  return {values.squeeze(0).transpose(0, 1), lse.squeeze(0).transpose(0, 1)};
+}
+
+AttentionOutput Plain(const AttentionInput& input) {
+  const int64_t groups = input.query.size(1) / input.key.size(1);
+  const auto heads_first = [](const at::Tensor& x) { return x.to(at::kFloat).transpose(0, 1); };
+  const at::Tensor query = heads_first(input.query);
+  const at::Tensor key = heads_first(input.key).repeat_interleave(groups, 0);
+  const at::Tensor value = heads_first(input.value).repeat_interleave(groups, 0);
+  at::Tensor scores = at::matmul(query, key.transpose(1, 2)) * input.scale;
+  if (input.causal) {
+    scores = scores + at::triu(at::full({query.size(1), key.size(1)}, kMinusInfinity, scores.options()), 1);
+  }
+  if (input.mask.defined()) scores = scores + input.mask;
+  const at::Tensor lse = at::logsumexp(scores, {-1}, /*keepdim=*/true);
+  const at::Tensor values = at::matmul((scores - lse).exp(), value);
+  return {values.transpose(0, 1).to(input.query.scalar_type()), lse.squeeze(-1).transpose(0, 1)};
+}
+
+}  // namespace
+
+AttentionOutput SoftmaxAttention(const AttentionInput& input, AttentionKernel kernel) {
+  return kernel == AttentionKernel::kFlashCpu ? FlashCpu(input) : Plain(input);
+}
+
+AttentionOutput MergeAttention(const AttentionOutput& a, const AttentionOutput& b) {
+  const at::Tensor lse = at::logaddexp(a.lse, b.lse);
+  const auto weighted = [&](const AttentionOutput& part) {
+    return part.values.to(at::kFloat) * (part.lse - lse).exp().unsqueeze(-1);
+  };
+  return {(weighted(a) + weighted(b)).to(a.values.scalar_type()), lse};
+}
+
+void AttendSingleQuery(const SingleQuery& in) {
+  const int64_t groups = in.heads / in.kv_heads;
+  std::vector<float> scores(in.keys);
+  for (int64_t h = 0; h < in.heads; ++h) {
+    const float* query = in.query + h * in.head_dim;
+    const int64_t kv_offset = h / groups * in.head_dim;
+    float most = kMinusInfinity;
+    for (int64_t k = 0; k < in.keys; ++k) {
+      const float* key = in.key + k * in.key_stride + kv_offset;
+      float dot = 0.0f;
+#pragma omp simd reduction(+ : dot)
+      for (int64_t d = 0; d < in.head_dim; ++d) dot += query[d] * key[d];
+      scores[k] = dot * in.scale;
+      most = std::max(most, scores[k]);
+    }
+    float sum = 0.0f;
+    for (float& score : scores) sum += score = std::exp(score - most);
+    float* values = in.values + h * in.head_dim;
+    std::fill(values, values + in.head_dim, 0.0f);
+    for (int64_t k = 0; k < in.keys; ++k) {
+      const float* value = in.value + k * in.key_stride + kv_offset;
+      const float weight = scores[k] / sum;
+#pragma omp simd
+      for (int64_t d = 0; d < in.head_dim; ++d) values[d] += weight * value[d];
+    }
+    in.lse[h] = most + std::log(sum);
+  }
+}
+
+}  // namespace toolformer

@@ -1,0 +1,57 @@
+#include "src/model/device.h"
+
+#include <ATen/Context.h>
+#include <dlfcn.h>
+
+#include <charconv>
+#include <string_view>
+
+#include "src/base/status.h"
+#include "src/model/libtorch_guard.h"
+
+namespace toolformer {
+namespace {
+
+// The folder that libc10 was loaded from holds the rest of libtorch.
+std::string LibtorchFolder() {
+  Dl_info info;
+  if (dladdr(reinterpret_cast<const void*>(static_cast<void (*)(const c10::Warning&)>(&c10::warn)), &info) == 0 ||
+      info.dli_fname == nullptr)
+    return "";
+  const std::string_view path = info.dli_fname;
+  return std::string(path.substr(0, path.rfind('/') + 1));
+}
+
+absl::Status LoadCuda(const std::string& name) {
+  // Before anything asks libtorch about CUDA: the answer is remembered for the life of the process.
+  if (dlopen((LibtorchFolder() + "libtorch_cuda.so").c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) {
+    const char* reason = dlerror();
+    return Unimplemented("device '{}' is not available: libtorch_cuda cannot be loaded ({})", name,
+                         reason == nullptr ? "unknown reason" : reason);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<c10::Device> OpenDevice(const std::string& name) {
+  if (name == "cpu") return c10::Device(c10::kCPU);
+  int index = 0;
+  const std::string_view prefix = "cuda:";
+  if (name != "cuda") {
+    const char* end = name.data() + name.size();
+    const bool has_prefix = std::string_view(name).substr(0, prefix.size()) == prefix;
+    const auto [stop, error] = std::from_chars(name.data() + (has_prefix ? prefix.size() : name.size()), end, index);
+    if (!has_prefix || error != std::errc() || stop != end || index < 0 || index > 127) {
+      return InvalidArgument("'{}' is not a device; devices are cpu and cuda:N", name);
+    }
+  }
+  TF_RETURN_IF_ERROR(LoadCuda(name));
+  return GuardLibtorch([&]() -> absl::StatusOr<c10::Device> {
+    const int count = at::hasCUDA() ? static_cast<int>(at::detail::getCUDAHooks().deviceCount()) : 0;
+    if (index >= count) return Unimplemented("device '{}' is not available: {} CUDA devices found", name, count);
+    return c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index));
+  });
+}
+
+}  // namespace toolformer

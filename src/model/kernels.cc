@@ -1,0 +1,130 @@
+#include "src/model/kernels.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/layer_norm.h>
+#include <ATen/ops/mul.h>
+#include <ATen/ops/outer.h>
+#include <ATen/ops/rsqrt.h>
+#include <ATen/ops/silu.h>
+#include <ATen/ops/tensor.h>
+
+#include <cmath>
+
+namespace toolformer {
+namespace {
+
+bool IsPlainCpu(const at::Tensor& x) { return x.device().is_cpu() && x.scalar_type() == at::kFloat; }
+
+// Elements per task: below it a second thread costs more than it gives.
+constexpr int64_t kGrain = 1 << 14;
+
+void RmsNormRows(const float* x, const float* weight, float* out, int64_t rows, int64_t n, float epsilon) {
+  at::parallel_for(0, rows, std::max<int64_t>(1, kGrain / n), [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      const float* in = x + r * n;
+      float* to = out + r * n;
+      float sum = 0.0f;
+#pragma omp simd reduction(+ : sum)
+      for (int64_t i = 0; i < n; ++i) sum += in[i] * in[i];
+      const float scale = 1.0f / std::sqrt(sum / static_cast<float>(n) + epsilon);
+#pragma omp simd
+      for (int64_t i = 0; i < n; ++i) to[i] = in[i] * scale * weight[i];
+    }
+  });
+}
+
+at::Tensor RmsNorm(const at::Tensor& x, const at::Tensor& weight, double epsilon) {
+  if (IsPlainCpu(x) && x.is_contiguous()) {
+    at::Tensor out = at::empty_like(x);
+    const int64_t n = weight.numel();
+    RmsNormRows(x.data_ptr<float>(), weight.data_ptr<float>(), out.data_ptr<float>(), x.numel() / n, n,
+                static_cast<float>(epsilon));
+    return out;
+  }
+  const at::Tensor wide = x.to(at::kFloat);
+  const at::Tensor scale = at::rsqrt(wide.square().mean({-1}, /*keepdim=*/true) + epsilon);
+  return (wide * scale * weight).to(x.scalar_type());
+}
+
+struct RotaryView {
+  float* data;
+  int64_t token_stride, heads, head_dim;
+};
+
+void RotateRows(const RotaryView& x, const RotaryTable& table, const at::Tensor& positions) {
+  const int64_t half = table.cosines.size(1);
+  const float* cosines = table.cosines.data_ptr<float>();
+  const float* sines = table.sines.data_ptr<float>();
+  const int64_t* position = positions.data_ptr<int64_t>();
+  const int64_t grain = std::max<int64_t>(1, kGrain / (x.heads * x.head_dim));
+  at::parallel_for(0, positions.numel(), grain, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      const float* c = cosines + position[t] * half;
+      const float* s = sines + position[t] * half;
+      for (int64_t h = 0; h < x.heads; ++h) {
+        float* first = x.data + t * x.token_stride + h * x.head_dim;
+        float* second = first + half;
+#pragma omp simd
+        for (int64_t j = 0; j < half; ++j) {
+          const float a = first[j], b = second[j];
+          first[j] = a * c[j] - b * s[j];
+          second[j] = b * c[j] + a * s[j];
+        }
+      }
+    }
+  });
+}
+
+}  // namespace
+
+at::Tensor Normalize(const at::Tensor& x, const Norm& norm, NormKind kind, double epsilon) {
+  if (kind == NormKind::kRms) return RmsNorm(x, norm.weight, epsilon);
+  return at::layer_norm(x.to(at::kFloat), {x.size(-1)}, norm.weight, norm.bias, epsilon).to(x.scalar_type());
+}
+
+RotaryTable MakeRotaryTable(const RotarySpec& spec, int64_t context, const at::Device& device) {
+  const int64_t half = static_cast<int64_t>(spec.inverse_frequencies.size());
+  at::Tensor cosines = at::empty({context, half}, at::kFloat);
+  at::Tensor sines = at::empty({context, half}, at::kFloat);
+  float* c = cosines.data_ptr<float>();
+  float* s = sines.data_ptr<float>();
+  at::parallel_for(0, context, 64, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      for (int64_t j = 0; j < half; ++j) {
+        // The reference implementations round frequency and angle to float32; at positions in the thousands this shows.
+        const float angle = static_cast<float>(t) * static_cast<float>(spec.inverse_frequencies[j]);
+        c[t * half + j] = static_cast<float>(std::cos(static_cast<double>(angle)));
+        s[t * half + j] = static_cast<float>(std::sin(static_cast<double>(angle)));
+      }
+    }
+  });
+  return {cosines.to(device), sines.to(device)};
+}
+
+void Rotate(at::Tensor x, const RotaryTable& table, const at::Tensor& positions) {
+  if (IsPlainCpu(x)) {
+    RotateRows({x.data_ptr<float>(), x.stride(0), x.size(1), x.size(2)}, table, positions);
+    return;
+  }
+  const int64_t half = table.cosines.size(1);
+  const at::Tensor c = table.cosines.index_select(0, positions).unsqueeze(1);
+  const at::Tensor s = table.sines.index_select(0, positions).unsqueeze(1);
+  const at::Tensor first = x.narrow(-1, 0, half), second = x.narrow(-1, half, half);
+  const at::Tensor a = first.to(at::kFloat).clone(), b = second.to(at::kFloat).clone();
+  first.copy_(a * c - b * s);
+  second.copy_(b * c + a * s);
+}
+
+at::Tensor Activate(const at::Tensor& x, Activation activation, bool gated) {
+  const at::Tensor gate = gated ? x.narrow(-1, 0, x.size(-1) / 2) : x;
+  at::Tensor activated = activation == Activation::kSilu ? at::silu(gate) : at::gelu(gate, "tanh");
+  return gated ? activated.mul_(x.narrow(-1, x.size(-1) / 2, x.size(-1) / 2)) : activated;
+}
+
+}  // namespace toolformer

@@ -1,0 +1,55 @@
+#include "src/model/kv_cache.h"
+
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "src/base/status.h"
+
+namespace toolformer {
+
+absl::Status SegmentedCache::Truncate(int64_t length) {
+  if (length < 0 || length > this->length()) {
+    return OutOfRange("a cache of {} tokens cannot be cut to {}", this->length(), length);
+  }
+  tail_length_ = std::max<int64_t>(0, length - shared_length_);
+  while (shared_length_ > length) {
+    SegmentView& last = shared_.back();
+    const int64_t excess = std::min(last.length, shared_length_ - length);
+    last.length -= excess;
+    shared_length_ -= excess;
+    if (last.length == 0) shared_.pop_back();
+  }
+  return absl::OkStatus();
+}
+
+std::unique_ptr<KvCache> SegmentedCache::Fork() {
+  if (tail_length_ > 0) {
+    shared_.push_back({std::make_shared<const CacheSegment>(std::exchange(tail_, {})), tail_length_});
+    shared_length_ += std::exchange(tail_length_, 0);
+  }
+  auto fork = std::make_unique<SegmentedCache>(layout_);
+  fork->shared_ = shared_;
+  fork->shared_length_ = shared_length_;
+  return fork;
+}
+
+void SegmentedCache::Reserve(int64_t count) {
+  const int64_t needed = tail_length_ + count;
+  const int64_t capacity = tail_.keys.defined() ? tail_.keys.size(1) : 0;
+  if (needed <= capacity) return;
+  // Doubling keeps the copies linear in the final length.
+  const int64_t new_capacity = std::max({needed, 2 * capacity, int64_t{16}});
+  CacheSegment grown;
+  const std::vector<int64_t> shape = {layout_.layers, new_capacity, layout_.kv_heads, layout_.head_dim};
+  grown.keys = at::empty(shape, layout_.options);
+  grown.values = at::empty(shape, layout_.options);
+  if (tail_length_ > 0) {
+    grown.keys.narrow(1, 0, tail_length_).copy_(tail_.keys.narrow(1, 0, tail_length_));
+    grown.values.narrow(1, 0, tail_length_).copy_(tail_.values.narrow(1, 0, tail_length_));
+  }
+  tail_ = std::move(grown);
+}
+
+}  // namespace toolformer
