@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -99,7 +100,7 @@ class TOOLFORMER_API Annotator {
  private:
   Annotator(const LanguageModel& model, const ToolRegistry& registry, AnnotatorOptions options);
 
-  absl::StatusOr<ToolOutcome> AnnotateWith(const Tool& tool, const AnnotatedDocument& so_far, uint64_t document_seed,
+  absl::StatusOr<ToolOutcome> AnnotateWith(const Tool& tool, const AnnotatedDocument& so_far,
                                            const Interrupt& interrupt);
 
   const LanguageModel& model_;

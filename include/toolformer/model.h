@@ -27,7 +27,7 @@ class TOOLFORMER_API KvCache {
   // Forgets all but the first `length` tokens. kOutOfRange where there are fewer or `length` is negative.
   virtual absl::Status Truncate(int64_t length) = 0;
 
-  // A second cache with the same content. The common prefix is shared, not copied; both may then grow apart.
+  // A second cache with the same content; both may then grow apart. Sharing what they have in common is expected.
   virtual std::unique_ptr<KvCache> Fork() = 0;
 };
 

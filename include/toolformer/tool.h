@@ -65,6 +65,9 @@ struct TOOLFORMER_API Tool {
   // True where `call` is known to return within a millisecond: it then runs on the caller's thread, without a deadline.
   bool returns_at_once = false;
 
+  // True where the same input on the same date always has the same answer: equal calls then run once.
+  bool cacheable = true;
+
   DocumentHeuristic accepts;  // null: every document
   ToolFunction call;
 };

@@ -1,10 +1,13 @@
-// Runs calls: each distinct (tool, input, date) once, with a deadline, and never lets a tool take the process down.
+// Runs calls: each distinct (tool, input, date) once where the tool's answers do not change, with a deadline, and never
+// lets a tool take the process down.
 #ifndef TOOLFORMER_TOOL_EXECUTOR_H_
 #define TOOLFORMER_TOOL_EXECUTOR_H_
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -46,6 +49,8 @@ class TOOLFORMER_API ToolExecutor {
   const ToolExecutorOptions options_;
   std::mutex mutex_;
   std::map<Key, absl::StatusOr<std::string>> results_;
+  // Tools still running past their deadline; outlives the executor where they do.
+  const std::shared_ptr<std::atomic<int>> abandoned_;
 };
 
 }  // namespace toolformer

@@ -8,6 +8,11 @@
 #include "src/base/status.h"
 
 namespace toolformer {
+namespace {
+
+constexpr int64_t kMaxCopiedTail = 32;
+
+}  // namespace
 
 absl::Status SegmentedCache::Truncate(int64_t length) {
   if (length < 0 || length > this->length()) {
@@ -25,13 +30,20 @@ absl::Status SegmentedCache::Truncate(int64_t length) {
 }
 
 std::unique_ptr<KvCache> SegmentedCache::Fork() {
-  if (tail_length_ > 0) {
+  auto fork = std::make_unique<SegmentedCache>(layout_);
+  // Every shared segment costs each later step a merge; a short tail costs less to copy.
+  if (tail_length_ > kMaxCopiedTail) {
     shared_.push_back({std::make_shared<const CacheSegment>(std::exchange(tail_, {})), tail_length_});
     shared_length_ += std::exchange(tail_length_, 0);
   }
-  auto fork = std::make_unique<SegmentedCache>(layout_);
   fork->shared_ = shared_;
   fork->shared_length_ = shared_length_;
+  if (tail_length_ > 0) {
+    fork->Reserve(tail_length_);
+    fork->tail_.keys.narrow(1, 0, tail_length_).copy_(tail_.keys.narrow(1, 0, tail_length_));
+    fork->tail_.values.narrow(1, 0, tail_length_).copy_(tail_.values.narrow(1, 0, tail_length_));
+    fork->tail_length_ = tail_length_;
+  }
   return fork;
 }
 

@@ -1,0 +1,108 @@
+#include "toolformer/tool_executor.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <exception>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "src/base/status.h"
+
+namespace toolformer {
+namespace {
+
+using std::chrono::steady_clock;
+
+// How often a wait looks at the caller's cancel token.
+constexpr std::chrono::milliseconds kCancelPoll{20};
+
+absl::StatusOr<std::string> CallTool(const Tool& tool, const std::string& input, const ToolContext& context) {
+  try {
+    return tool.call(input, context);
+  } catch (const std::exception& error) {
+    return Internal("the tool threw an exception: {}", error.what());
+  } catch (...) {
+    return Internal("the tool threw something that is not an exception");
+  }
+}
+
+// Shared by the caller and the tool's thread; whoever leaves last frees it.
+struct Running {
+  std::shared_ptr<const Tool> tool;
+  std::string input;
+  ToolContext context;
+  CancelToken cancel;  // the tool's own: the caller's may be gone when the tool looks
+  std::shared_ptr<std::atomic<int>> abandoned;
+
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::optional<absl::StatusOr<std::string>> result;
+  bool is_abandoned = false;
+};
+
+void RunOnThread(const std::shared_ptr<Running>& running) {
+  absl::StatusOr<std::string> result = CallTool(*running->tool, running->input, running->context);
+  const std::lock_guard lock(running->mutex);
+  running->result = std::move(result);
+  if (running->is_abandoned) --*running->abandoned;
+  running->changed.notify_one();
+}
+
+}  // namespace
+
+ToolExecutor::ToolExecutor(const ToolRegistry& registry, ToolExecutorOptions options)
+    : registry_(registry), options_(options), abandoned_(std::make_shared<std::atomic<int>>(0)) {}
+
+absl::StatusOr<std::string> ToolExecutor::Run(const std::shared_ptr<const Tool>& tool, const std::string& input,
+                                              const ToolContext& context) const {
+  if (tool->returns_at_once) return CallTool(*tool, input, context);
+  if (*abandoned_ >= options_.max_abandoned) {
+    return ResourceExhausted("{} earlier calls have not returned yet", abandoned_->load());
+  }
+  auto running = std::make_shared<Running>();
+  running->tool = tool;
+  running->input = input;
+  running->context = context;
+  running->abandoned = abandoned_;
+  const auto deadline = std::min(steady_clock::now() + options_.deadline, context.interrupt.deadline);
+  running->context.interrupt = {&running->cancel, deadline};
+  try {
+    std::thread(RunOnThread, running).detach();
+  } catch (const std::system_error& error) {
+    return ResourceExhausted("no thread could be started for the tool: {}", error.what());
+  }
+  std::unique_lock lock(running->mutex);
+  while (!running->result) {
+    const absl::Status interrupted = context.interrupt.Check();
+    if (!interrupted.ok() || steady_clock::now() >= deadline) {
+      running->cancel.Cancel();
+      running->is_abandoned = true;
+      ++*abandoned_;
+      if (!interrupted.ok()) return interrupted;
+      return DeadlineExceeded("the tool did not answer within {} ms", options_.deadline.count());
+    }
+    running->changed.wait_until(lock, std::min(deadline, steady_clock::now() + kCancelPoll));
+  }
+  return *std::move(running->result);
+}
+
+absl::StatusOr<std::string> ToolExecutor::Execute(const Call& call, const ToolContext& context) {
+  TF_RETURN_IF_ERROR(context.interrupt.Check());
+  const std::shared_ptr<const Tool> tool = registry_.Find(call.tool);
+  if (tool == nullptr) return NotFound("unknown tool '{}'; there are: {}", call.tool, registry_.Names());
+  const Key key{call.tool, call.input, context.document_date ? FormatIsoDate(*context.document_date) : ""};
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto known = results_.find(key); known != results_.end()) return known->second;
+  }
+  absl::StatusOr<std::string> result = Run(tool, call.input, context);
+  // The caller's own interruption says nothing about the call.
+  TF_RETURN_IF_ERROR(context.interrupt.Check());
+  if (result.ok()) result = NeutralizeResult(*result, options_.max_result_bytes);
+  const std::lock_guard lock(mutex_);
+  if (tool->cacheable && results_.size() < options_.max_cached_results) results_.emplace(key, result);
+  return result;
+}
+
+}  // namespace toolformer

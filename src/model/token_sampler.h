@@ -1,0 +1,34 @@
+// Next tokens from logits: probabilities, sampling, the k most likely.
+#ifndef TOOLFORMER_SRC_MODEL_TOKEN_SAMPLER_H_
+#define TOOLFORMER_SRC_MODEL_TOKEN_SAMPLER_H_
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace toolformer {
+
+// log p(ids[r]) under row r of logits [rows, vocab] f32, in nats. kInternal where a row is not finite.
+absl::StatusOr<std::vector<double>> LogProbabilities(const at::Tensor& logits, std::span<const int32_t> ids);
+
+// Summed probability of `ids` under each row. kInternal where a row is not finite.
+absl::StatusOr<std::vector<double>> SummedProbabilities(const at::Tensor& logits, std::span<const int32_t> ids);
+
+// One token a row by inverting the cumulative distribution at uniforms[r] in [0, 1), at `temperature` > 0. `allowed`
+// [vocab] f32 is 0 for tokens that may be drawn and -inf for others; undefined: all may. -1 where none may.
+absl::StatusOr<std::vector<int32_t>> SampleTokens(const at::Tensor& logits, double temperature,
+                                                  std::span<const double> uniforms, const at::Tensor& allowed);
+
+// The most likely token of one row; the smaller id where two are equal. kInternal where the row is not finite.
+absl::StatusOr<int32_t> MostLikely(std::span<const float> logits);
+
+// Whether any of `ids` is among the k most likely tokens of the row.
+bool AnyAmongTop(std::span<const float> logits, std::span<const int32_t> ids, int64_t k);
+
+}  // namespace toolformer
+
+#endif  // TOOLFORMER_SRC_MODEL_TOKEN_SAMPLER_H_
