@@ -22,8 +22,10 @@ namespace toolformer {
 
 enum class ToolUse {
   kEnabled,
-  kDisabled,   // the opening has probability 0 (paper footnote 5)
-  kInContext,  // enabled, and every tool's examples stand before the prompt: tools without training
+  kDisabled,  // the opening has probability 0 (paper footnote 5)
+  // Enabled, and every tool's examples stand before the prompt, one a line: tools without training. The generation ends
+  // with the line where no other stop is given.
+  kInContext,
 };
 
 // A piece of the output as it arrives.

@@ -9,21 +9,9 @@
 #include "src/base/status.h"
 #include "src/model/libtorch_guard.h"
 #include "src/model/token_sampler.h"
+#include "src/text/call_body.h"
 
 namespace toolformer {
-
-BodyState ReadBody(std::string_view text, Call* call) {
-  const size_t start = std::min(text.find_first_not_of(' '), text.size());
-  const CallScan scan = ScanCallBody(text.substr(start));
-  if (text.size() == start || scan.state == CallScanState::kIncomplete) return BodyState::kGoOn;
-  if (scan.state == CallScanState::kInvalid) return BodyState::kNotACall;
-  std::string_view rest = text.substr(start + scan.length);
-  rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size()));
-  if (rest.empty() || rest == "-") return BodyState::kGoOn;
-  if (rest[0] != ']' && rest.substr(0, 2) != "->") return BodyState::kNotACall;
-  *call = scan.call;
-  return BodyState::kCall;
-}
 
 CallRows::CallRows(const LanguageModel& model, const CallRowSettings& settings) : model_(model), settings_(settings) {}
 
@@ -62,17 +50,11 @@ bool CallRows::Extend(int32_t token, Open* row, CallRow* result) const {
   if (token < 0 || std::find(ends.begin(), ends.end(), token) != ends.end()) return false;
   row->text += model_.tokenizer().TokenBytes(token);
   row->last = token;
-  switch (ReadBody(row->text, &result->call)) {
-    case BodyState::kCall:
-      result->outcome = CallRowOutcome::kCall;
-      return false;
-    case BodyState::kNotACall:
-      result->outcome = CallRowOutcome::kNotACall;
-      return false;
-    case BodyState::kGoOn:
-      break;
-  }
-  return ++row->tokens < settings_.max_tokens;
+  BodyReading reading = ReadCallBody(row->text);
+  if (reading.state == BodyState::kGoOn) return ++row->tokens < settings_.max_tokens;
+  result->outcome = reading.state == BodyState::kCall ? CallRowOutcome::kCall : CallRowOutcome::kNotACall;
+  result->call = std::move(reading.call);
+  return false;
 }
 
 absl::StatusOr<std::vector<CallRow>> CallRows::Run(const Interrupt& interrupt) {

@@ -34,10 +34,6 @@ struct CallRow {
   Call call;  // where the outcome is one
 };
 
-// What the text after an opening has come to.
-enum class BodyState { kGoOn, kCall, kNotACall };
-BodyState ReadBody(std::string_view text, Call* call);
-
 class CallRows {
  public:
   CallRows(const LanguageModel& model, const CallRowSettings& settings);
