@@ -10,7 +10,9 @@
 namespace toolformer::testing {
 
 // A file of tests/fixtures/.
-inline std::string Fixture(const std::string& name) { return std::string(TOOLFORMER_SOURCE_DIR) + "/tests/fixtures/" + name; }
+inline std::string Fixture(const std::string& name) {
+  return std::string(TOOLFORMER_SOURCE_DIR) + "/tests/fixtures/" + name;
+}
 
 // The models that `make setup` and `make test` install; a test of one skips with a message where it is absent.
 inline std::optional<std::string> IfExists(const std::string& path) {

@@ -45,8 +45,11 @@ struct TOOLFORMER_API DecodeOptions {
   int64_t max_new_tokens = 128;  // of the model's own; results do not count
   // The opening is taken whenever it is among the k most likely tokens (paper section 4.2: 10). 1 is plain greedy.
   int64_t opening_top_k = 10;
-  int64_t max_calls = 1;                             // N; at most 16. A call that fails counts.
-  int64_t max_call_tokens = 64;                      // a call not at its arrow or bracket by then is left as text
+  // N, at most 16; calls that fail count. Afterwards the opening has probability 0.
+  int64_t max_calls = 1;
+  // An opening that does not come to the arrow or bracket of a call by then is taken back: the text goes on as if it
+  // had not been taken. At most 16 openings of a generation are taken back.
+  int64_t max_call_tokens = 64;
   int64_t max_result_tokens = 256;                   // longer results are cut
   double temperature = 0.0;                          // 0: greedy
   uint64_t seed = 0;                                 // of sampling

@@ -1,5 +1,7 @@
 #include "src/files/tensor_table.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <limits>
 #include <utility>

@@ -27,7 +27,8 @@ struct StoredTensor {
   const uint8_t* data = nullptr;  // any alignment
 };
 
-// What is wrong with `name` as a tensor's name, or nothing: "is empty", "has 300 bytes, more than the limit of 255", ...
+// What is wrong with `name` as a tensor's name, or nothing: "is empty", "has 300 bytes, more than the limit of 255",
+// ...
 std::optional<std::string> TensorNameFault(std::string_view name);
 
 // Sets elements and bytes of `tensor` from its type and shape. The message of kInvalidArgument says what is wrong

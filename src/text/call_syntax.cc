@@ -9,9 +9,9 @@ namespace {
 
 constexpr std::string_view kArrow = "->";
 constexpr std::string_view kCut = "...";
-// What can stand neither in an input nor in a result.
-constexpr std::string_view kLineEnds("\n\r\0", 3);
 
+// What can stand neither in an input nor in a result.
+bool IsLineEnd(char c) { return c == '\n' || c == '\r' || c == '\0'; }
 bool IsNameStart(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 bool IsNameByte(char c) { return IsNameStart(c) || (c >= '0' && c <= '9'); }
 bool IsBlank(char c) { return c == ' ' || c == '\t'; }
@@ -69,14 +69,14 @@ class ResultEnd {
   // The ']' that ends a result starting at `begin`; npos where the line or the text ends first.
   size_t From(size_t begin) {
     if (!known_ || next_ < begin) {
-      next_ = std::min(text_.find_first_of(kStops, begin), text_.size());
+      next_ = begin;
+      while (next_ < text_.size() && text_[next_] != ']' && !IsLineEnd(text_[next_])) ++next_;
       known_ = true;
     }
     return next_ < text_.size() && text_[next_] == ']' ? next_ : std::string_view::npos;
   }
 
  private:
-  static constexpr std::string_view kStops{"]\n\r\0", 4};
   std::string_view text_;
   size_t next_ = 0;
   bool known_ = false;
@@ -89,12 +89,12 @@ std::optional<CallSpan> CallAt(std::string_view text, size_t begin, ResultEnd* r
   CallSpan span;
   span.call = std::move(scan.call);
   span.begin = begin;
-  const size_t body_end = begin + 1 + scan.length;
-  if (body_end < text.size() && text[body_end] == ']') {
-    span.end = body_end + 1;
+  // Models write blanks before the arrow and before the bracket.
+  const size_t arrow = SkipBlanks(text, begin + 1 + scan.length);
+  if (arrow < text.size() && text[arrow] == ']') {
+    span.end = arrow + 1;
     return span;
   }
-  const size_t arrow = SkipBlanks(text, body_end);
   if (text.substr(arrow, kArrow.size()) != kArrow) return std::nullopt;
   const size_t result = arrow + kArrow.size();
   const size_t end = result_end->From(result);
@@ -138,7 +138,7 @@ CallScan ScanCallBody(std::string_view text) {
   const size_t input = name + 1;
   InputScanner scanner;
   for (size_t i = input; i < text.size(); ++i) {
-    if (kLineEnds.find(text[i]) != std::string_view::npos) return invalid;
+    if (IsLineEnd(text[i])) return invalid;
     if (scanner.Closes(text[i])) {
       CallScan complete;
       complete.state = CallScanState::kComplete;

@@ -120,6 +120,7 @@ TEST_CASE("FindCalls: calls with and without results") {
 
 TEST_CASE("FindCalls: back to back, nested, at the ends") {
   CHECK(FindCalls("[A(1)][A(2)]").size() == 2);
+  CHECK(FindCalls("[A(1) ]").size() == 1);
   const std::vector<CallSpan> nested = FindCalls("[A([B(1)])]");
   REQUIRE(nested.size() == 1);
   CHECK(nested[0].call == Call{"A", "[B(1)]"});
@@ -129,13 +130,12 @@ TEST_CASE("FindCalls: back to back, nested, at the ends") {
 }
 
 TEST_CASE("FindCalls: what does not parse is text") {
-  for (const char* text :
-       {"", "[", "[]", "[Calculator(", "[Calculator(1", "[Calculator(1)", "[Calculator(1]", "[Calculator(1) -> 2",
-        "[Calculator(1) - > 2]", "[Calculator(1) 2]", "[Calculator(1) ]", "[ Calculator(1)]", "[Calculator (1)]",
-        "Calculator(1)]", "[1](2)", "[Calculator(1) -> 2\n]", "[A(\n1)]",
-        "\xef\xbc\xbb"
-        "A(1)\xef\xbc\xbd",
-        "[A(1) \xe2\x86\x92 2]"}) {
+  for (const char* text : {"", "[", "[]", "[Calculator(", "[Calculator(1", "[Calculator(1)", "[Calculator(1]",
+                           "[Calculator(1) -> 2", "[Calculator(1) - > 2]", "[Calculator(1) 2]", "[ Calculator(1)]",
+                           "[Calculator (1)]", "Calculator(1)]", "[1](2)", "[Calculator(1) -> 2\n]", "[A(\n1)]",
+                           "\xef\xbc\xbb"
+                           "A(1)\xef\xbc\xbd",
+                           "[A(1) \xe2\x86\x92 2]"}) {
     CAPTURE(text);
     CHECK(FindCalls(text).empty());
   }
