@@ -25,5 +25,8 @@ grep -A5 'CMake .*Warning' "$log" >&2 || true
 arguments=(--preset "$preset" --parallel "$jobs")
 if [[ $# -gt 0 ]]; then arguments+=(--target "$@"); fi
 # On a terminal ninja shows progress in one line; into a file it would be a line for each source.
-if [[ ! -t 1 ]]; then arguments+=(-- --quiet); fi
+if [[ ! -t 1 ]]; then
+  echo "building $preset ${*:-everything}, $jobs at a time ..."
+  arguments+=(-- --quiet)
+fi
 cmake --build "${arguments[@]}"

@@ -120,7 +120,7 @@ run_pip() {
 
 require_disk() {
   local wanted_mb="$1" free_mb
-  free_mb=$(df --output=avail -m "$deps" | tail -n 1)
+  free_mb=$(df --output=avail -m "$deps" | tail -n 1 | tr -d " ")
   (( free_mb >= wanted_mb )) || fail "$2 needs $wanted_mb MB free on the disk of $deps while it installs; $free_mb MB are free"
 }
 

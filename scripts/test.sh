@@ -7,20 +7,18 @@ preset="${1:?usage: scripts/test.sh PRESET [CTEST ARGUMENT...]}"
 shift
 scripts/build.sh "$preset"
 
-suppressions="$PWD/tests/sanitizers"
 launch=()
 case "$preset" in
   asan)
-    # detect_odr_violation: the tests link the layers statically and libtorch brings symbols of its own.
-    export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1:check_initialization_order=1}"
-    export LSAN_OPTIONS="${LSAN_OPTIONS:-suppressions=$suppressions/lsan.supp:print_suppressions=0}"
+    checks=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1:check_initialization_order=1
+    export ASAN_OPTIONS="${ASAN_OPTIONS:-$checks}"
     export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}"
     ;;
   tsan)
     # libgomp and libtorch are not instrumented, so their locks are not seen: OpenMP runs on one thread, and what happens
     # inside those libraries is ignored. The threads of the project's own code are checked in full.
     export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
-    export TSAN_OPTIONS="${TSAN_OPTIONS:-suppressions=$suppressions/tsan.supp:ignore_noninstrumented_modules=1:halt_on_error=1:second_deadlock_stack=1}"
+    export TSAN_OPTIONS="${TSAN_OPTIONS:-ignore_noninstrumented_modules=1:halt_on_error=1:second_deadlock_stack=1}"
     # ThreadSanitizer of GCC 12 cannot place its shadow where the kernel randomises addresses widely.
     if setarch -R true 2>/dev/null; then launch=(setarch -R); fi
     ;;

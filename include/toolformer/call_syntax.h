@@ -65,8 +65,8 @@ struct TOOLFORMER_API CallSpan {
 TOOLFORMER_API std::vector<CallSpan> FindCalls(std::string_view text);
 
 // A tool result as text in which nothing can act (design decision 10): '[' and ']' become '(' and ')', "->" becomes
-// "=>", control characters become spaces, invalid UTF-8 becomes U+FFFD, blanks at the ends are removed, and what
-// exceeds `max_bytes` is cut at a code point and marked with "...".
+// "=>", control characters become spaces, invalid UTF-8 becomes U+FFFD, and what exceeds `max_bytes` is cut at a code
+// point and marked with "...". Idempotent.
 TOOLFORMER_API std::string NeutralizeResult(std::string_view result, size_t max_bytes = 50000);
 
 // Token pieces of calls. Each piece is encoded on its own and joined pieces are never re-tokenised; the filter,

@@ -34,9 +34,9 @@ class TOOLFORMER_API ToolExecutor {
  public:
   explicit ToolExecutor(const ToolRegistry& registry, ToolExecutorOptions options = {});
 
-  // The neutralized result of a call, or its tool error: kNotFound (unknown tool), kDeadlineExceeded, kInvalidArgument
-  // and whatever else the tool returned. An exception that leaves the tool is kInternal with its text. kCancelled where
-  // `context.interrupt` says so; that alone is not remembered.
+  // The neutralized result of a call without the blanks around it, or its tool error: kNotFound (unknown tool),
+  // kDeadlineExceeded, kInvalidArgument and whatever else the tool returned. An exception that leaves the tool is
+  // kInternal with its text. kCancelled where `context.interrupt` says so; that alone is not remembered.
   absl::StatusOr<std::string> Execute(const Call& call, const ToolContext& context);
 
  private:

@@ -32,7 +32,7 @@ class TOOLFORMER_API WeightFile {
   // Opens `path`: a .safetensors file, a .gguf file, or a folder with model.safetensors or
   // model.safetensors.index.json. The format is told by the content, not the name. kNotFound, kInvalidArgument
   // (corrupt: names the field and the offset), kUnimplemented (a pickle, a future version, an unknown type: names it
-  // and what is supported).
+  // and what is supported), kResourceExhausted (a header beyond the limits), kUnavailable (the system's reason).
   static absl::StatusOr<std::unique_ptr<WeightFile>> Open(const std::string& path);
 
   virtual std::string_view format() const = 0;  // "GGUF v3", "safetensors", "safetensors, 2 shards"

@@ -27,6 +27,14 @@ absl::StatusOr<std::string> CallTool(const Tool& tool, const std::string& input,
   }
 }
 
+// Line breaks and blanks around a result are the habit of programs, not part of what they say.
+std::string_view WithoutOuterBlanks(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t\r\n";
+  const size_t first = text.find_first_not_of(kBlanks);
+  if (first == std::string_view::npos) return "";
+  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
+}
+
 // Shared by the caller and the tool's thread; whoever leaves last frees it.
 struct Running {
   std::shared_ptr<const Tool> tool;
@@ -99,7 +107,7 @@ absl::StatusOr<std::string> ToolExecutor::Execute(const Call& call, const ToolCo
   absl::StatusOr<std::string> result = Run(tool, call.input, context);
   // The caller's own interruption says nothing about the call.
   TF_RETURN_IF_ERROR(context.interrupt.Check());
-  if (result.ok()) result = NeutralizeResult(*result, options_.max_result_bytes);
+  if (result.ok()) result = NeutralizeResult(WithoutOuterBlanks(*result), options_.max_result_bytes);
   const std::lock_guard lock(mutex_);
   if (tool->cacheable && results_.size() < options_.max_cached_results) results_.emplace(key, result);
   return result;

@@ -248,8 +248,8 @@ absl::Status Parser::CheckKeysUnique() const {
   });
   const auto twin = std::adjacent_find(keys.begin(), keys.end());
   if (twin == keys.end()) return absl::OkStatus();
-  const uint64_t at =
-      static_cast<uint64_t>(reinterpret_cast<const uint8_t*>((twin + 1)->data()) - file_.bytes().data());
+  const auto* text = reinterpret_cast<const uint8_t*>((twin + 1)->data());
+  const uint64_t at = static_cast<uint64_t>(text - file_.bytes().data()) - sizeof(uint64_t);  // of the key's length
   return InvalidArgument("{}: metadata, key at byte {}: '{}' appears twice", file_.path(), at, Printable(*twin));
 }
 

@@ -217,6 +217,10 @@ absl::Status CheckTensor(StatedTensor* tensor, uint64_t data_size) {
 
 absl::StatusOr<SafetensorsHeader> ParseSafetensorsHeader(const MappedFile& file) {
   TF_ASSIGN_OR_RETURN(const std::string_view text, HeaderText(file));
+  // The parser takes a NUL for the end of its input and would not see what follows.
+  if (const size_t nul = text.find('\0'); nul != std::string_view::npos) {
+    return InvalidArgument("{}: header, byte {}: is not valid JSON", file.path(), kSafetensorsPrefixBytes + nul);
+  }
   HeaderHandler handler;
   if (!nlohmann::json::sax_parse(text.begin(), text.end(), &handler)) return Annotate(handler.status(), file.path());
 

@@ -21,12 +21,6 @@ size_t SkipBlanks(std::string_view text, size_t i) {
   return i;
 }
 
-std::string_view Trim(std::string_view text) {
-  while (!text.empty() && IsBlank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && IsBlank(text.back())) text.remove_suffix(1);
-  return text;
-}
-
 // Reads an input byte by byte and says where its closing parenthesis stands.
 class InputScanner {
  public:
@@ -99,7 +93,9 @@ std::optional<CallSpan> CallAt(std::string_view text, size_t begin, ResultEnd* r
   const size_t result = arrow + kArrow.size();
   const size_t end = result_end->From(result);
   if (end == std::string_view::npos) return std::nullopt;
-  span.result = std::string(Trim(text.substr(result, end - result)));
+  // One blank belongs to the syntax; any other is the result's own.
+  const size_t own = result + (text[result] == ' ' ? 1 : 0);
+  span.result = std::string(text.substr(own, end - own));
   span.end = end + 1;
   return span;
 }
@@ -168,8 +164,7 @@ std::vector<CallSpan> FindCalls(std::string_view text) {
 
 std::string NeutralizeResult(std::string_view result, size_t max_bytes) {
   std::string out;
-  size_t content = 0;  // bytes of `out` up to its last byte that is not a blank
-  while (!result.empty() && content <= max_bytes) {
+  while (!result.empty() && out.size() <= max_bytes) {
     const CodePoint point = NextCodePoint(result);
     if (!point.valid) {
       AppendUtf8(0xfffd, &out);
@@ -179,18 +174,13 @@ std::string NeutralizeResult(std::string_view result, size_t max_bytes) {
       out += ')';
     } else if (result.starts_with(kArrow)) {
       out += '=';  // the '>' follows as it is
-    } else if (point.value == ' ' || IsControl(point.value)) {
-      // Never deleted inside: what stood on both sides of it might join into an arrow.
-      if (content > 0) out += ' ';
-      result.remove_prefix(point.length);
-      continue;
+    } else if (IsControl(point.value)) {
+      out += ' ';  // never deleted: what stood on both sides of it might join into an arrow
     } else {
       out.append(result.substr(0, point.length));
     }
-    content = out.size();
     result.remove_prefix(point.length);
   }
-  out.resize(content);
   if (out.size() <= max_bytes) return out;
   const size_t kept = max_bytes - std::min(max_bytes, kCut.size());
   return std::string(Utf8Prefix(out, kept)).append(kCut.substr(0, max_bytes - kept));

@@ -1,12 +1,11 @@
 // The filter against closed forms and against Hugging Face transformers.
 #include "toolformer/loss_filter.h"
 
-#include <doctest/doctest.h>
-
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "tests/check.h"
 #include "tests/paths.h"
 #include "tests/toy_model.h"
 

@@ -2,12 +2,11 @@
 #ifndef TOOLFORMER_TESTS_MODEL_FIXTURE_H_
 #define TOOLFORMER_TESTS_MODEL_FIXTURE_H_
 
-#include <doctest/doctest.h>
-
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "tests/check.h"
 #include "tests/paths.h"
 #include "toolformer/model.h"
 #include "toolformer/weight_file.h"

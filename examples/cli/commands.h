@@ -1,0 +1,36 @@
+// The subcommands, one source file each.
+#ifndef TOOLFORMER_CLI_COMMANDS_H_
+#define TOOLFORMER_CLI_COMMANDS_H_
+
+#include <CLI/CLI.hpp>
+#include <functional>
+
+#include "absl/status/status.h"
+#include "toolformer/interrupt.h"
+
+namespace toolformer::cli {
+
+// Does what the parsed command line says.
+using Command = std::function<absl::Status()>;
+
+// Each adds its subcommand with its options to `app`.
+struct Subcommand {
+  CLI::App* app = nullptr;
+  Command run;
+};
+Subcommand AddAnnotate(CLI::App* app);
+Subcommand AddScore(CLI::App* app);
+Subcommand AddComplete(CLI::App* app);
+Subcommand AddTokenize(CLI::App* app);
+Subcommand AddLogits(CLI::App* app);
+Subcommand AddInspect(CLI::App* app);
+
+// From now on Ctrl-C and SIGTERM cancel the token returned; a second one ends the process at once.
+const CancelToken& CatchSignals();
+
+// Fails where what was printed did not arrive, as on a full disk.
+absl::Status FlushOutput();
+
+}  // namespace toolformer::cli
+
+#endif  // TOOLFORMER_CLI_COMMANDS_H_

@@ -1,0 +1,30 @@
+#include "model_flags.h"
+
+#include <ATen/Parallel.h>
+
+namespace toolformer::cli {
+
+void AddModelFlags(CLI::App* app, ModelFlags* flags) {
+  app->add_option("--model", flags->path, "a .gguf file, or a Hugging Face folder with safetensors")->required();
+  const std::string group = "Running the model";
+  app->add_option("--device", flags->device, "cpu or cuda:N")->capture_default_str()->group(group);
+  app->add_option("--dtype", flags->dtype, "type of weights and activations: float32 or bfloat16")
+      ->check(CLI::IsMember({"float32", "bfloat16"}))
+      ->type_name("TYPE")
+      ->capture_default_str()
+      ->group(group);
+  app->add_option("--threads", flags->threads, "threads of the CPU (default: OMP_NUM_THREADS, or the cores)")
+      ->check(CLI::Range(1, 4096))
+      ->type_name("N")
+      ->group(group);
+}
+
+absl::StatusOr<std::unique_ptr<Model>> LoadModel(const ModelFlags& flags) {
+  if (flags.threads > 0) at::set_num_threads(flags.threads);
+  ModelOptions options;
+  options.device = flags.device;
+  options.type = flags.dtype == "bfloat16" ? WeightType::kBFloat16 : WeightType::kFloat32;
+  return Model::Load(flags.path, options);
+}
+
+}  // namespace toolformer::cli

@@ -1,0 +1,126 @@
+#include "tool_flags.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <string_view>
+#include <utility>
+
+#include "failure.h"
+
+namespace toolformer::cli {
+namespace {
+
+constexpr std::string_view kParameters = "k, m, tau_f, tau_s";
+
+std::vector<Tool> AllTools(std::shared_ptr<const Clock> clock) {
+  std::vector<Tool> tools;
+  tools.push_back(MakeCalculator());
+  tools.push_back(MakeCalendar(std::move(clock)));
+  return tools;
+}
+
+template <typename T>
+absl::Status ParseNumber(std::string_view text, const std::string& option, T* out) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *out);
+  if (error == std::errc() && end == text.data() + text.size()) return absl::OkStatus();
+  return UsageError(fmt::format("{}: '{}' is not {}", option, text,
+                                std::is_integral_v<T> ? "a whole number" : "a number"));
+}
+
+// One --set.
+absl::Status ApplySetting(const std::string& setting, std::vector<Tool>* tools) {
+  const std::string option = "--set " + setting;
+  const size_t equals = setting.find('=');
+  const size_t dot = setting.find('.');
+  if (equals == std::string::npos || dot == std::string::npos || dot > equals) {
+    return UsageError(option + ": not of the form Tool.parameter=value, as in Calculator.k=20");
+  }
+  const std::string name = setting.substr(0, dot);
+  const std::string parameter = setting.substr(dot + 1, equals - dot - 1);
+  const std::string_view value = std::string_view(setting).substr(equals + 1);
+  const auto tool = std::find_if(tools->begin(), tools->end(), [&](const Tool& t) { return t.name == name; });
+  if (tool == tools->end()) {
+    std::string chosen;
+    for (const Tool& each : *tools) chosen += (chosen.empty() ? "" : ", ") + each.name;
+    return UsageError(fmt::format("{}: no tool '{}' is in use; --tools names: {}", option, name, chosen));
+  }
+  AnnotationParameters& parameters = tool->parameters;
+  if (parameter == "tau_s") return ParseNumber(value, option, &parameters.tau_s);
+  if (parameter == "tau_f") return ParseNumber(value, option, &parameters.tau_f);
+  if (parameter == "k") return ParseNumber(value, option, &parameters.k);
+  if (parameter == "m") return ParseNumber(value, option, &parameters.m);
+  return UsageError(fmt::format("{}: unknown parameter '{}'; there are: {}", option, parameter, kParameters));
+}
+
+absl::StatusOr<std::shared_ptr<const Clock>> MakeClock(const std::string& date) {
+  if (date.empty()) return SystemClock();
+  const std::optional<Date> parsed = ParseDate(date);
+  if (!parsed || FormatIsoDate(*parsed) != date) {
+    return UsageError(fmt::format("--date: '{}' is not a day written as YYYY-MM-DD", date));
+  }
+  return FixedClock(*parsed);
+}
+
+}  // namespace
+
+std::string KnownTools() {
+  std::string names;
+  for (const Tool& tool : AllTools(SystemClock())) names += (names.empty() ? "" : ", ") + tool.name;
+  return names;
+}
+
+std::string DefaultParameters() {
+  std::string table = "  tool          k   m  tau_f  tau_s\n";
+  for (const Tool& tool : AllTools(SystemClock())) {
+    const AnnotationParameters& p = tool.parameters;
+    table += fmt::format("  {:<12} {:>2}  {:>2}  {:>5}  {:>5}\n", tool.name, p.k, p.m, p.tau_f, p.tau_s);
+  }
+  return table;
+}
+
+void AddParameterFlags(CLI::App* app, ToolFlags* flags) {
+  const std::string group = "Parameters of all tools (a tool's own where not given, see below)";
+  app->add_option("--tau-s", flags->tau_s, "least probability p_i of an opening bracket at a position (tau_s)")
+      ->group(group);
+  app->add_option("--k", flags->k, "most positions in a text (k)")->group(group);
+  app->add_option("--m", flags->m, "calls sampled at each position (m)")->group(group);
+  app->add_option("--tau-f", flags->tau_f, "least gain L- minus L+ of a call that is kept, in nats (tau_f)")
+      ->group(group);
+  app->add_option("--set", flags->set, "parameter of one tool, as in Calculator.k=20; may be repeated")
+      ->type_name("TOOL.NAME=VALUE")
+      ->allow_extra_args(false)
+      ->group(group);
+}
+
+void AddDateFlag(CLI::App* app, ToolFlags* flags) {
+  app->add_option("--date", flags->date, "today, for the Calendar (default: the system's date)")->type_name("YYYY-MM-DD");
+}
+
+absl::StatusOr<std::unique_ptr<ToolRegistry>> MakeRegistry(const ToolFlags& flags) {
+  CLI_ASSIGN_OR_RETURN(const std::shared_ptr<const Clock> clock, MakeClock(flags.date));
+  std::vector<Tool> chosen;
+  for (const std::string& name : flags.names) {
+    std::vector<Tool> all = AllTools(clock);
+    const auto found = std::find_if(all.begin(), all.end(), [&](const Tool& tool) { return tool.name == name; });
+    if (found == all.end()) {
+      return UsageError(fmt::format("--tools: unknown tool '{}'; there are: {}", name, KnownTools()));
+    }
+    chosen.push_back(std::move(*found));
+  }
+  for (Tool& tool : chosen) {
+    tool.parameters.tau_s = flags.tau_s.value_or(tool.parameters.tau_s);
+    tool.parameters.tau_f = flags.tau_f.value_or(tool.parameters.tau_f);
+    tool.parameters.k = flags.k.value_or(tool.parameters.k);
+    tool.parameters.m = flags.m.value_or(tool.parameters.m);
+  }
+  for (const std::string& setting : flags.set) CLI_RETURN_IF_ERROR(ApplySetting(setting, &chosen));
+  auto registry = std::make_unique<ToolRegistry>();
+  for (Tool& tool : chosen) {
+    const absl::Status registered = registry->Register(std::move(tool));
+    if (!registered.ok()) return UsageError(std::string(registered.message()));
+  }
+  return registry;
+}
+
+}  // namespace toolformer::cli

@@ -1,0 +1,41 @@
+// --tools and the options that change a tool's parameters.
+#ifndef TOOLFORMER_CLI_TOOL_FLAGS_H_
+#define TOOLFORMER_CLI_TOOL_FLAGS_H_
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "toolformer/clock.h"
+#include "toolformer/tool_registry.h"
+
+namespace toolformer::cli {
+
+struct ToolFlags {
+  std::vector<std::string> names;
+  std::string date;  // of the clock; empty: the system's
+  // For all tools; a tool's own where absent.
+  std::optional<double> tau_s, tau_f;
+  std::optional<int64_t> k, m;
+  std::vector<std::string> set;  // "Tool.parameter=value", after the ones above
+};
+
+// "Calculator, Calendar".
+std::string KnownTools();
+
+// A table of the tools' own parameters, for --help.
+std::string DefaultParameters();
+
+void AddParameterFlags(CLI::App* app, ToolFlags* flags);
+void AddDateFlag(CLI::App* app, ToolFlags* flags);
+
+// The tools named, with their parameters changed as said. Mistakes are usage errors that list what exists.
+absl::StatusOr<std::unique_ptr<ToolRegistry>> MakeRegistry(const ToolFlags& flags);
+
+}  // namespace toolformer::cli
+
+#endif  // TOOLFORMER_CLI_TOOL_FLAGS_H_

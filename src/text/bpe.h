@@ -1,0 +1,102 @@
+// Byte-pair encoding of one word: Sennrich, Haddow, Birch, "Neural machine translation of rare words with subword
+// units" (2016); with scores in place of merge rules it is the BPE of SentencePiece.
+#ifndef TOOLFORMER_SRC_TEXT_BPE_H_
+#define TOOLFORMER_SRC_TEXT_BPE_H_
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "src/text/tokenizer_vocabulary.h"
+
+namespace toolformer {
+
+// Rules (left id, right id) -> (rank, merged id) in one flat table.
+class MergeTable {
+ public:
+  struct Rule {
+    uint64_t pair;
+    uint32_t rank;
+    int32_t merged;
+  };
+  explicit MergeTable(size_t expected);
+  // A pair that is added again takes the later rank.
+  void Add(int32_t left, int32_t right, uint32_t rank, int32_t merged);
+  // Null where there is no rule.
+  const Rule* Find(int32_t left, int32_t right) const;
+
+ private:
+  size_t SlotOf(uint64_t pair) const;
+  std::vector<Rule> rules_;  // open addressing; pair == kFree is free
+};
+
+struct BpeOptions {
+  enum class Alphabet { kBytes, kCharacters };
+  Alphabet alphabet = Alphabet::kBytes;
+  bool ignore_merges = false;  // a word that is a piece is not taken apart
+  bool byte_fallback = false;  // characters without a piece become kByte tokens, where all of theirs exist
+  bool fuse_unknown = false;   // one unknown token for a run of unknown characters
+};
+
+class Bpe {
+ public:
+  // With merge rules, or with a score for each token (the highest merges first). Both: the leftmost of equals.
+  Bpe(Vocabulary vocabulary, MergeTable merges, const BpeOptions& options);
+  Bpe(Vocabulary vocabulary, const std::vector<float>& scores, const BpeOptions& options);
+
+  // What Encode needs while it runs; one a thread.
+  struct Scratch;
+
+  // Appends the ids of `word`. O(n log n). Characters that nothing can stand for are left out.
+  void Encode(std::string_view word, Scratch* scratch, std::vector<int32_t>* ids) const;
+
+  const Vocabulary& vocabulary() const { return vocabulary_; }
+
+ private:
+  struct Symbol {
+    uint32_t begin, length;
+    int32_t id;         // -1: no piece
+    uint32_t previous;  // kNone at the ends
+    uint32_t next;
+  };
+  struct Merge {
+    uint32_t priority;  // the smallest merges first
+    int32_t id;
+  };
+  struct Candidate {
+    uint32_t priority;
+    uint32_t position;  // of the left symbol
+    uint32_t length;    // of both; differs once either has grown
+    int32_t id;
+  };
+
+  void Split(std::string_view word, Scratch* scratch) const;
+  std::optional<Merge> FindMerge(std::string_view word, const Symbol& left, const Symbol& right) const;
+  void MergeAll(std::string_view word, Scratch* scratch) const;
+  void Push(std::string_view word, uint32_t left, Scratch* scratch) const;
+  void Emit(std::string_view word, const Scratch& scratch, std::vector<int32_t>* ids) const;
+  void EmitMissing(std::string_view bytes, const Scratch& scratch, std::vector<int32_t>* ids) const;
+  void EmitUnused(std::string_view piece, const Scratch& scratch, std::vector<int32_t>* ids) const;
+  void EncodeChunk(std::string_view word, Scratch* scratch, std::vector<int32_t>* ids) const;
+
+  Vocabulary vocabulary_;
+  MergeTable merges_;
+  std::vector<uint32_t> priorities_;  // of tokens, from scores; empty with merge rules
+  BpeOptions options_;
+  int32_t byte_pieces_[256];
+
+ public:
+  struct Scratch {
+    std::vector<Symbol> symbols;
+    std::vector<Candidate> heap;
+    size_t first_id = 0;  // how many ids there were before the word
+    // Where a merge made an unused piece: the bytes of its left part.
+    std::unordered_map<std::string_view, uint32_t> unused_parts;
+  };
+};
+
+}  // namespace toolformer
+
+#endif  // TOOLFORMER_SRC_TEXT_BPE_H_

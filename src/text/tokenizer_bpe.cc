@@ -1,0 +1,76 @@
+#include "src/text/tokenizer_bpe.h"
+
+namespace toolformer {
+
+struct BpeTokenizer::Scratch {
+  Regex::Scratch regex;
+  Bpe::Scratch bpe;
+  WordList words;
+  std::vector<int32_t> ids;
+};
+
+std::vector<int32_t> BpeTokenizer::Encode(std::string_view text) const { return EncodeAt(text, TextPosition::kStart); }
+
+std::vector<int32_t> BpeTokenizer::EncodeContinuation(std::string_view text) const {
+  return EncodeAt(text, TextPosition::kContinuation);
+}
+
+namespace {
+
+// Calls token(id) and section(text, position) for the parts of `text`, in order.
+template <typename OnToken, typename OnSection>
+void ForEachSection(const TokenMatcher& matcher, std::string_view text, TextPosition position, OnToken token,
+                    OnSection section) {
+  size_t done = 0;
+  while (!matcher.empty()) {
+    const auto match = matcher.FindNext(text, done);
+    if (!match) break;
+    if (match->begin > done) section(text.substr(done, match->begin - done), position);
+    token(match->id);
+    done = match->end;
+    position = TextPosition::kAfterToken;
+  }
+  if (done < text.size()) section(text.substr(done), position);
+}
+
+}  // namespace
+
+std::vector<int32_t> BpeTokenizer::EncodeAt(std::string_view text, TextPosition position) const {
+  Scratch scratch;
+  ForEachSection(
+      parts_.raw_tokens, text, position, [&](int32_t id) { scratch.ids.push_back(id); },
+      [&](std::string_view section, TextPosition at) { EncodeSection(section, at, &scratch); });
+  return std::move(scratch.ids);
+}
+
+void BpeTokenizer::EncodeSection(std::string_view section, TextPosition position, Scratch* scratch) const {
+  std::string normalized;
+  if (!parts_.normalizer.empty()) {
+    normalized = Normalize(parts_.normalizer, section, position, &scratch->regex);
+    section = normalized;
+  }
+  ForEachSection(
+      parts_.normalized_tokens, section, position, [&](int32_t id) { scratch->ids.push_back(id); },
+      [&](std::string_view part, TextPosition at) { EncodeWords(part, at, scratch); });
+}
+
+void BpeTokenizer::EncodeWords(std::string_view section, TextPosition position, Scratch* scratch) const {
+  WordList& list = scratch->words;
+  list.text = section;
+  PreTokenize(parts_.pre_tokenizer, position, &scratch->regex, &list);
+  for (const WordList::Word& word : list.words) bpe_.Encode(list.Get(word), &scratch->bpe, &scratch->ids);
+}
+
+std::string_view BpeTokenizer::TokenBytes(int32_t id) const {
+  if (id < 0 || id >= vocab_size()) return {};
+  return bpe_.vocabulary().Bytes(id);
+}
+
+bool IsEndSpelling(std::string_view piece) {
+  for (const std::string_view spelling : {"<|im_end|>", "<|endoftext|>", "<end_of_turn>", "<|eot_id|>"}) {
+    if (piece == spelling) return true;
+  }
+  return false;
+}
+
+}  // namespace toolformer

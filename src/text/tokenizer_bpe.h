@@ -1,0 +1,57 @@
+// The tokenizer that every supported file becomes: whole tokens, normaliser, words, byte-pair encoding.
+#ifndef TOOLFORMER_SRC_TEXT_TOKENIZER_BPE_H_
+#define TOOLFORMER_SRC_TEXT_TOKENIZER_BPE_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "src/text/bpe.h"
+#include "src/text/tokenizer_pipeline.h"
+#include "toolformer/tokenizer.h"
+
+namespace toolformer {
+
+struct TokenizerParts {
+  TokenMatcher raw_tokens;         // matched in the text as it is
+  TokenMatcher normalized_tokens;  // matched after the normaliser
+  std::vector<NormalizerStep> normalizer;
+  std::vector<PreTokenizerStep> pre_tokenizer;
+  int32_t start_id = 0;
+  std::vector<int32_t> end_ids;
+};
+
+class BpeTokenizer : public Tokenizer {
+ public:
+  BpeTokenizer(TokenizerParts parts, Bpe bpe) : parts_(std::move(parts)), bpe_(std::move(bpe)) {}
+
+  std::vector<int32_t> Encode(std::string_view text) const override;
+  std::vector<int32_t> EncodeContinuation(std::string_view text) const override;
+  std::string_view TokenBytes(int32_t id) const override;
+  int32_t vocab_size() const override { return bpe_.vocabulary().size(); }
+  int32_t start_id() const override { return parts_.start_id; }
+  const std::vector<int32_t>& end_ids() const override { return parts_.end_ids; }
+
+ private:
+  struct Scratch;
+  std::vector<int32_t> EncodeAt(std::string_view text, TextPosition position) const;
+  void EncodeSection(std::string_view section, TextPosition position, Scratch* scratch) const;
+  void EncodeWords(std::string_view section, TextPosition position, Scratch* scratch) const;
+
+  TokenizerParts parts_;
+  Bpe bpe_;
+};
+
+// `file` begins the error messages of all of these.
+absl::StatusOr<std::shared_ptr<const Tokenizer>> LoadGgufTokenizer(const std::string& file);
+absl::StatusOr<std::shared_ptr<const Tokenizer>> LoadJsonTokenizer(const std::string& file);
+
+// Whether a control token spelled so ends a turn or a text, in whatever field a file names it or not.
+bool IsEndSpelling(std::string_view piece);
+
+}  // namespace toolformer
+
+#endif  // TOOLFORMER_SRC_TEXT_TOKENIZER_BPE_H_

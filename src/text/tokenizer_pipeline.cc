@@ -1,0 +1,238 @@
+#include "src/text/tokenizer_pipeline.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "src/base/utf8.h"
+#include "src/text/tokenizer_nfc.h"
+
+namespace toolformer {
+namespace {
+
+using Word = WordList::Word;
+
+// Maximal runs of valid UTF-8 and of invalid bytes.
+std::vector<Word> SplitByValidity(std::string_view text) {
+  std::vector<Word> words;
+  for (size_t begin = 0; begin < text.size();) {
+    const CodePoint point = NextCodePoint(text.substr(begin));
+    const size_t end = begin + point.length;
+    if (!words.empty() && words.back().valid == point.valid) {
+      words.back().end = end;
+    } else {
+      words.push_back({begin, end, point.valid});
+    }
+    begin = end;
+  }
+  return words;
+}
+
+std::string Replace(const NormalizerStep& step, std::string_view text, Regex::Scratch* scratch) {
+  std::string out;
+  std::vector<ByteRange> matches;
+  for (const Word& run : SplitByValidity(text)) {
+    const std::string_view part = text.substr(run.begin, run.end - run.begin);
+    matches.clear();
+    if (run.valid) step.pattern->FindMatches(part, scratch, &matches);
+    size_t done = 0;
+    for (const ByteRange& match : matches) {
+      out.append(part.substr(done, match.begin - done));
+      out.append(step.content);
+      done = match.end;
+    }
+    out.append(part.substr(done));
+  }
+  return out;
+}
+
+std::string NormalizeNfc(std::string_view text) {
+  std::string out;
+  for (const Word& run : SplitByValidity(text)) {
+    const std::string_view part = text.substr(run.begin, run.end - run.begin);
+    if (run.valid) {
+      AppendNfc(part, &out);
+    } else {
+      out.append(part);
+    }
+  }
+  return out;
+}
+
+struct Span {
+  Word word;
+  bool match;
+};
+
+// Applies step.behavior to the matches and gaps of one word, in order.
+void Arrange(const PreTokenizerStep& step, const std::vector<Span>& spans, std::vector<Word>* words) {
+  using Behavior = PreTokenizerStep::Behavior;
+  bool previous = false;
+  const auto extend_or_push = [&](bool extend, const Word& word) {
+    if (extend) {
+      words->back().end = word.end;
+    } else {
+      words->push_back(word);
+    }
+  };
+  switch (step.behavior) {
+    case Behavior::kIsolated:
+      for (const Span& span : spans) words->push_back(span.word);
+      break;
+    case Behavior::kRemoved:
+      for (const Span& span : spans) {
+        if (!span.match) words->push_back(span.word);
+      }
+      break;
+    case Behavior::kContiguous:
+      for (size_t i = 0; i < spans.size(); ++i) {
+        extend_or_push(i > 0 && spans[i].match == spans[i - 1].match, spans[i].word);
+      }
+      break;
+    case Behavior::kMergedWithPrevious:
+      for (size_t i = 0; i < spans.size(); ++i) {
+        extend_or_push(i > 0 && spans[i].match && !previous, spans[i].word);
+        previous = spans[i].match;
+      }
+      break;
+    case Behavior::kMergedWithNext:
+      // A match joins the word after it only where that is no match itself.
+      for (size_t i = 0; i < spans.size(); ++i) {
+        extend_or_push(i > 0 && spans[i - 1].match && !spans[i].match, spans[i].word);
+      }
+      break;
+  }
+}
+
+void SplitWords(const PreTokenizerStep& step, Regex::Scratch* scratch, WordList* list) {
+  std::vector<Word> words;
+  words.reserve(list->words.size());
+  std::vector<ByteRange> matches;
+  std::vector<Span> spans;
+  for (const Word& word : list->words) {
+    if (!word.valid) {
+      words.push_back(word);
+      continue;
+    }
+    matches.clear();
+    spans.clear();
+    step.pattern->FindMatches(list->Get(word), scratch, &matches);
+    size_t done = word.begin;
+    const auto add = [&](size_t end, bool match) {
+      if (end > done) spans.push_back({{done, end, true}, match != step.invert});
+      done = end;
+    };
+    for (const ByteRange& match : matches) {
+      add(word.begin + match.begin, false);
+      add(word.begin + match.end, true);
+    }
+    add(word.end, false);
+    Arrange(step, spans, &words);
+  }
+  list->words = std::move(words);
+}
+
+// Rewrites every word: `prefix` before those that `takes_prefix` says, and " " as `space`.
+template <typename TakesPrefix>
+void Rewrite(std::string_view prefix, std::string_view space, TakesPrefix takes_prefix, WordList* list) {
+  std::string buffer;
+  buffer.reserve(list->text.size() + prefix.size());
+  for (size_t i = 0; i < list->words.size(); ++i) {
+    Word& word = list->words[i];
+    const std::string_view old = list->Get(word);
+    const size_t begin = buffer.size();
+    if (takes_prefix(i, old)) buffer.append(prefix);
+    for (const char c : old) {
+      if (c == ' ' && word.valid) {
+        buffer.append(space);
+      } else {
+        buffer.push_back(c);
+      }
+    }
+    word = {begin, buffer.size(), word.valid};
+  }
+  list->buffer = std::move(buffer);
+  list->text = list->buffer;
+}
+
+void Prefix(const PreTokenizerStep& step, TextPosition position, WordList* list) {
+  const auto takes_prefix = [&](size_t index, std::string_view word) {
+    if (step.at_text_start_only && (index > 0 || position != TextPosition::kStart)) return false;
+    if (index == 0 && position == TextPosition::kContinuation) return false;
+    // Bytes that are no text, and what follows them, continue a word.
+    if (!list->words[index].valid || (index > 0 && !list->words[index - 1].valid)) return false;
+    return !word.starts_with(step.content);
+  };
+  Rewrite(step.content, " ", takes_prefix, list);
+}
+
+}  // namespace
+
+std::string Normalize(const std::vector<NormalizerStep>& steps, std::string_view text, TextPosition position,
+                      Regex::Scratch* scratch) {
+  std::string out(text);
+  for (const NormalizerStep& step : steps) {
+    switch (step.kind) {
+      case NormalizerStep::Kind::kPrepend:
+        if (!out.empty() && position != TextPosition::kContinuation) out.insert(0, step.content);
+        break;
+      case NormalizerStep::Kind::kReplace:
+        out = Replace(step, out, scratch);
+        break;
+      case NormalizerStep::Kind::kNfc:
+        out = NormalizeNfc(out);
+        break;
+    }
+  }
+  return out;
+}
+
+void PreTokenize(const std::vector<PreTokenizerStep>& steps, TextPosition position, Regex::Scratch* scratch,
+                 WordList* list) {
+  list->words = SplitByValidity(list->text);
+  for (const PreTokenizerStep& step : steps) {
+    switch (step.kind) {
+      case PreTokenizerStep::Kind::kSplit:
+        SplitWords(step, scratch, list);
+        break;
+      case PreTokenizerStep::Kind::kPrefix:
+        Prefix(step, position, list);
+        break;
+      case PreTokenizerStep::Kind::kReplaceSpaces:
+        Rewrite(
+            "", step.content, [](size_t, std::string_view) { return false; }, list);
+        break;
+    }
+  }
+}
+
+bool TokenMatcher::Add(std::string_view token, int32_t id) {
+  starts_[static_cast<uint8_t>(token[0])] = true;
+  uint32_t node = 0;
+  for (const char c : token) {
+    const uint64_t edge = uint64_t{node} * 256 + static_cast<uint8_t>(c);
+    const auto [child, is_new] = children_.try_emplace(edge, static_cast<uint32_t>(ids_.size()));
+    if (is_new) ids_.push_back(-1);
+    node = child->second;
+  }
+  if (ids_[node] >= 0) return false;
+  ids_[node] = id;
+  return true;
+}
+
+std::optional<TokenMatcher::Match> TokenMatcher::FindNext(std::string_view text, size_t begin) const {
+  for (; begin < text.size(); ++begin) {
+    if (!starts_[static_cast<uint8_t>(text[begin])]) continue;
+    std::optional<Match> longest;
+    uint32_t node = 0;
+    for (size_t end = begin; end < text.size(); ++end) {
+      const auto child = children_.find(uint64_t{node} * 256 + static_cast<uint8_t>(text[end]));
+      if (child == children_.end()) break;
+      node = child->second;
+      if (ids_[node] >= 0) longest = Match{begin, end + 1, ids_[node]};
+    }
+    if (longest) return longest;
+  }
+  return std::nullopt;
+}
+
+}  // namespace toolformer

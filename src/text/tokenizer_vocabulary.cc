@@ -1,0 +1,90 @@
+#include "src/text/tokenizer_vocabulary.h"
+
+#include <algorithm>
+#include <bit>
+#include <functional>
+
+#include "src/base/status.h"
+#include "src/text/tokenizer_messages.h"
+
+namespace toolformer {
+namespace {
+
+int HexDigit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+bool IsFindable(TokenKind kind) { return kind == TokenKind::kNormal || kind == TokenKind::kUnused; }
+
+}  // namespace
+
+std::optional<uint8_t> ParseByteToken(std::string_view piece) {
+  if (piece.size() != 6 || !piece.starts_with("<0x") || piece[5] != '>') return std::nullopt;
+  const int high = HexDigit(piece[3]), low = HexDigit(piece[4]);
+  if (high < 0 || low < 0) return std::nullopt;
+  return static_cast<uint8_t>(high * 16 + low);
+}
+
+void Vocabulary::Arena::Add(std::string_view text) {
+  bytes.append(text);
+  begins.push_back(bytes.size());
+}
+
+std::string_view Vocabulary::Arena::Get(int32_t id) const {
+  return std::string_view(bytes).substr(begins[id], begins[id + 1] - begins[id]);
+}
+
+absl::StatusOr<Vocabulary> Vocabulary::Create(const std::string& file, const std::vector<Token>& tokens) {
+  if (tokens.empty()) return InvalidArgument("{}: the vocabulary has no tokens", file);
+  if (tokens.size() > static_cast<size_t>(kMaxVocabularySize)) {
+    return InvalidArgument("{}: the vocabulary has {} tokens; at most {} are supported", file, tokens.size(),
+                           kMaxVocabularySize);
+  }
+  Vocabulary vocabulary;
+  vocabulary.byte_tokens_.fill(-1);
+  // At most half full, so that probing ends soon.
+  vocabulary.slots_.assign(std::bit_ceil(tokens.size() * 2), -1);
+  const size_t mask = vocabulary.slots_.size() - 1;
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    const Token& token = tokens[i];
+    const int32_t id = static_cast<int32_t>(i);
+    vocabulary.keys_.Add(token.key);
+    vocabulary.bytes_.Add(token.bytes);
+    vocabulary.kinds_.push_back(token.kind);
+    if (token.kind == TokenKind::kUnknown && vocabulary.unknown_ < 0) vocabulary.unknown_ = id;
+    if (token.kind == TokenKind::kUnused) vocabulary.has_unused_ = true;
+    if (token.kind == TokenKind::kByte && token.bytes.size() == 1) {
+      int32_t& slot = vocabulary.byte_tokens_[static_cast<uint8_t>(token.bytes[0])];
+      if (slot >= 0) return InvalidArgument("{}: tokens {} and {} are both byte {}", file, slot, i, Quote(token.key));
+      slot = id;
+    }
+    if (!IsFindable(token.kind) || token.key.empty()) continue;
+    vocabulary.max_key_bytes_ = std::max(vocabulary.max_key_bytes_, token.key.size());
+    size_t slot = std::hash<std::string_view>()(token.key) & mask;
+    for (; vocabulary.slots_[slot] >= 0; slot = (slot + 1) & mask) {
+      if (vocabulary.Key(vocabulary.slots_[slot]) == token.key) {
+        return InvalidArgument("{}: tokens {} and {} are both spelled {}", file, vocabulary.slots_[slot], i,
+                               Quote(token.key));
+      }
+    }
+    vocabulary.slots_[slot] = id;
+  }
+  return vocabulary;
+}
+
+int32_t Vocabulary::Find(std::string_view key) const {
+  if (key.empty() || key.size() > max_key_bytes_) return -1;
+  const size_t mask = slots_.size() - 1;
+  for (size_t slot = std::hash<std::string_view>()(key) & mask; slots_[slot] >= 0; slot = (slot + 1) & mask) {
+    if (Key(slots_[slot]) == key) return slots_[slot];
+  }
+  return -1;
+}
+
+std::string_view Vocabulary::Bytes(int32_t id) const { return bytes_.Get(id); }
+std::string_view Vocabulary::Key(int32_t id) const { return keys_.Get(id); }
+
+}  // namespace toolformer
