@@ -10,8 +10,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-#define CLI_RETURN_IF_ERROR(expression)                                             \
-  do {                                                                              \
+#define CLI_RETURN_IF_ERROR(expression)                                              \
+  do {                                                                               \
     if (absl::Status cli_status = (expression); !cli_status.ok()) return cli_status; \
   } while (false)
 #define CLI_CONCAT_INNER(a, b) a##b

@@ -1,4 +1,5 @@
 // toolformer: annotates texts with tool calls, completes prompts with tools, and shows what is underneath.
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <exception>

@@ -34,7 +34,8 @@ class OutputFile {
 // Whether a file can be written at `path`, tried before long work whose result goes there.
 absl::Status CheckWritable(const std::string& path);
 
-// Opens `path` for appending and reading, made where it is missing, and locks it against other processes that do the same.
+// Opens `path` for appending and reading, made where it is missing, and locks it against other processes that do the
+// same.
 absl::StatusOr<int> OpenLocked(const std::string& path);
 
 // Makes renames and removals in the folder of `path` last. Best effort: not every file system can.

@@ -143,7 +143,8 @@ void ProgressLine::Show(const State& state) {
   std::string line = fmt::format("{}/{} texts", state.done, state.total);
   if (const int64_t done_here = state.done - start_; done_here > 0 && seconds > 0.0) {
     const double rate = static_cast<double>(done_here) / seconds;
-    line += fmt::format(", {:.2f} texts/s, {} left", rate, Duration(static_cast<double>(state.total - state.done) / rate));
+    line +=
+        fmt::format(", {:.2f} texts/s, {} left", rate, Duration(static_cast<double>(state.total - state.done) / rate));
   }
   Note(line + fmt::format(", {} calls tried, {} kept", state.candidates, state.kept));
 }

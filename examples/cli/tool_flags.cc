@@ -24,8 +24,8 @@ template <typename T>
 absl::Status ParseNumber(std::string_view text, const std::string& option, T* out) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *out);
   if (error == std::errc() && end == text.data() + text.size()) return absl::OkStatus();
-  return UsageError(fmt::format("{}: '{}' is not {}", option, text,
-                                std::is_integral_v<T> ? "a whole number" : "a number"));
+  return UsageError(
+      fmt::format("{}: '{}' is not {}", option, text, std::is_integral_v<T> ? "a whole number" : "a number"));
 }
 
 // One --set.
@@ -94,7 +94,8 @@ void AddParameterFlags(CLI::App* app, ToolFlags* flags) {
 }
 
 void AddDateFlag(CLI::App* app, ToolFlags* flags) {
-  app->add_option("--date", flags->date, "today, for the Calendar (default: the system's date)")->type_name("YYYY-MM-DD");
+  app->add_option("--date", flags->date, "today, for the Calendar (default: the system's date)")
+      ->type_name("YYYY-MM-DD");
 }
 
 absl::StatusOr<std::unique_ptr<ToolRegistry>> MakeRegistry(const ToolFlags& flags) {

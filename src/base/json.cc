@@ -52,6 +52,10 @@ absl::StatusOr<nlohmann::json> ParseJson(std::string_view text, int max_depth) {
   if (const size_t offset = FindTooDeep(text, max_depth); offset != std::string_view::npos) {
     return ResourceExhausted("JSON nests deeper than {} levels at byte {}", max_depth, offset);
   }
+  // The parser takes a NUL for the end of its input and would not look behind it.
+  if (const size_t nul = text.find('\0'); nul != std::string_view::npos) {
+    return InvalidArgument("not valid JSON at byte {}: a NUL byte", nul);
+  }
   nlohmann::json value;
   Handler handler(value);
   if (!nlohmann::json::sax_parse(text.begin(), text.end(), &handler)) {

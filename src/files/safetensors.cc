@@ -99,7 +99,7 @@ absl::StatusOr<std::unique_ptr<WeightFile>> OpenShardedSafetensors(const std::st
   MappedSafetensors::Metadata metadata;
   std::vector<std::unique_ptr<MappedFile>> files;
   for (auto& [name, file] : shards) {
-    TF_ASSIGN_OR_RETURN(file, MappedFile::Open(folder + "/" + name));
+    TF_ASSIGN_OR_RETURN(file, MappedFile::Open(fmt::format("{}/{}", folder, name)));
     TF_ASSIGN_OR_RETURN(SafetensorsHeader header, ParseSafetensorsHeader(*file));
     for (StoredTensor& tensor : header.tensors) {
       const auto stated = map.find(tensor.info.name);

@@ -19,6 +19,7 @@ namespace {
 using nlohmann::json;
 
 constexpr uint64_t kMaxFileBytes = uint64_t{512} << 20;
+constexpr size_t kMaxIdGap = 65536;
 
 // Null where there is no such member.
 const json& Member(const json& object, const char* name) {
@@ -157,6 +158,11 @@ TokenKind Reader::KindOf(int32_t id, const std::string& piece) const {
 
 absl::StatusOr<Vocabulary> Reader::MakeVocabulary() {
   const bool byte_level = options_.alphabet == BpeOptions::Alphabet::kBytes;
+  // A few pieces must not make room for millions.
+  if (static_cast<size_t>(pieces_.size()) > 2 * pieces_.count() + kMaxIdGap) {
+    return InvalidArgument("{}: model.vocab: {} pieces have ids up to {}: too many ids are left out", file_,
+                           pieces_.count(), pieces_.size() - 1);
+  }
   std::vector<Token> tokens(pieces_.size());
   for (int32_t id = 0; id < pieces_.size(); ++id) {
     Token& token = tokens[id];

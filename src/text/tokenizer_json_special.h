@@ -18,6 +18,8 @@ class PieceTable {
   // The same piece with the same id may come again. kInvalidArgument, beginning with `where`, where piece or id is
   // taken.
   absl::Status Add(const std::string& piece, int32_t id, const std::string& where);
+  size_t count() const { return by_id_.size(); }
+  // One more than the highest id.
   int32_t size() const { return by_id_.empty() ? 0 : by_id_.rbegin()->first + 1; }
   bool Has(int32_t id) const { return by_id_.contains(id); }
   const std::string& Get(int32_t id) const { return by_id_.at(id); }

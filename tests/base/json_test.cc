@@ -53,6 +53,7 @@ TEST_CASE("ParseJson: errors name the byte") {
       {"1e400", "not valid JSON"},
       {"NaN", "at byte 1"},
       {"\"open", "at byte 6"},
+      {std::string("{}\0 more", 8), "at byte 2: a NUL byte"},
       {"\xef\xbb\xbf\xef\xbb\xbf"
        "1",
        "at byte"},

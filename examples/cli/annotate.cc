@@ -1,0 +1,372 @@
+// toolformer annotate: texts to texts with calls that help the model.
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "annotation_log.h"
+#include "annotation_print.h"
+#include "commands.h"
+#include "failure.h"
+#include "jsonl.h"
+#include "model_flags.h"
+#include "output_file.h"
+#include "terminal.h"
+#include "tool_flags.h"
+#include "toolformer/annotation_report.h"
+#include "toolformer/annotator.h"
+
+namespace toolformer::cli {
+namespace {
+
+// Texts with kept calls printed at the end.
+constexpr int64_t kMaxTextsPrinted = 40;
+
+struct AnnotateFlags {
+  ModelFlags model;
+  ToolFlags tools;
+  std::string texts, out, report, candidates;
+  uint64_t seed = 0;
+  double temperature = 1.0;
+  bool free_sampling = false;
+  int64_t max_call_tokens = 64;
+  int64_t limit = 0;  // 0: all
+  bool overwrite = false;
+  bool quiet = false;
+  std::optional<bool> verbose;
+};
+
+// What the input file holds, found before the model is loaded.
+struct Input {
+  int64_t documents = 0;
+  uint64_t bytes = 0;
+  uint64_t hash = 0;
+};
+
+absl::StatusOr<Document> ReadDocument(const LineReader& reader, std::string_view line) {
+  absl::StatusOr<Document> document = ParseDocument(line);
+  if (!document.ok()) return Failure("{}: {}", reader.Where(), std::string(document.status().message()));
+  return document;
+}
+
+absl::StatusOr<Input> CheckTexts(const AnnotateFlags& flags) {
+  CLI_ASSIGN_OR_RETURN(const std::unique_ptr<LineReader> reader, LineReader::Open(flags.texts));
+  Input input;
+  std::string_view line;
+  while (true) {
+    CLI_ASSIGN_OR_RETURN(const bool more, reader->Next(&line));
+    if (!more) break;
+    CLI_RETURN_IF_ERROR(ReadDocument(*reader, line).status());
+    ++input.documents;
+  }
+  if (input.documents == 0) return Failure("{}: holds no texts", flags.texts);
+  if (flags.limit > 0) input.documents = std::min(input.documents, flags.limit);
+  input.bytes = reader->bytes();
+  input.hash = reader->hash();
+  return input;
+}
+
+bool SameFile(const std::string& a, const std::string& b) {
+  std::error_code ignored;
+  if (std::filesystem::equivalent(a, b, ignored)) return true;
+  return std::filesystem::weakly_canonical(a, ignored) == std::filesystem::weakly_canonical(b, ignored);
+}
+
+std::string LogPath(const AnnotateFlags& flags) { return flags.out + ".partial"; }
+
+absl::Status CheckOutputs(const AnnotateFlags& flags) {
+  std::vector<std::pair<std::string, std::string>> files = {{"--texts", flags.texts}, {"--out", flags.out}};
+  if (!flags.candidates.empty()) files.emplace_back("--candidates", flags.candidates);
+  if (!flags.report.empty()) files.emplace_back("--report", flags.report);
+  for (size_t i = 1; i < files.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      if (!SameFile(files[i].second, files[j].second)) continue;
+      return UsageError(
+          fmt::format("{} and {} are the same file: {}", files[j].first, files[i].first, files[i].second));
+    }
+  }
+  struct stat info;
+  if (!flags.overwrite && stat(LogPath(flags).c_str(), &info) != 0) {
+    for (size_t i = 1; i < files.size(); ++i) {
+      if (stat(files[i].second.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) continue;
+      return Failure("{}: exists; --overwrite to replace it", files[i].second);
+    }
+  }
+  for (size_t i = 1; i < files.size(); ++i) CLI_RETURN_IF_ERROR(CheckWritable(files[i].second));
+  return absl::OkStatus();
+}
+
+std::string Hex(uint64_t value) { return fmt::format("{:016x}", value); }
+
+// Everything that determines the annotations.
+nlohmann::ordered_json LogHeader(const AnnotateFlags& flags, const Input& input, const ToolRegistry& registry,
+                                 const ModelInfo& model) {
+  nlohmann::ordered_json header;
+  header["format"] = "toolformer annotation log";
+  header["version"] = 1;
+  header["program"] = TOOLFORMER_VERSION;
+  header["model"] = model.fingerprint;
+  header["dtype"] = flags.model.dtype;
+  header["device"] = flags.model.device;
+  header["tool_order"] = registry.Names();
+  for (const std::shared_ptr<const Tool>& tool : registry.tools()) {
+    const AnnotationParameters& p = tool->parameters;
+    header["tools"][tool->name] = {{"k", p.k},
+                                   {"m", p.m},
+                                   {"tau_f", p.tau_f},
+                                   {"tau_s", p.tau_s},
+                                   {"prompt", Hex(HashBytes(SamplingPromptHead(*tool)))}};
+  }
+  header["seed"] = flags.seed;
+  header["temperature"] = flags.temperature;
+  header["free_sampling"] = flags.free_sampling;
+  header["max_call_tokens"] = flags.max_call_tokens;
+  header["texts"] = {{"bytes", input.bytes}, {"hash", Hex(input.hash)}, {"used", input.documents}};
+  return header;
+}
+
+using Parameters = std::vector<std::pair<std::string, std::string>>;
+
+Parameters ReportParameters(const AnnotateFlags& flags, const ToolRegistry& registry, const ModelInfo& model) {
+  Parameters parameters = {
+      {"model", std::filesystem::path(model.path).filename().string()},
+      {"family", model.family},
+      {"parameters of the model", fmt::format("{}", model.parameters)},
+      {"fingerprint", model.fingerprint},
+      {"dtype", flags.model.dtype},
+      {"texts", std::filesystem::path(flags.texts).filename().string()},
+      {"seed", fmt::format("{}", flags.seed)},
+      {"temperature", fmt::format("{}", flags.temperature)},
+      {"sampling", flags.free_sampling ? "free" : "constrained"},
+      {"max_call_tokens", fmt::format("{}", flags.max_call_tokens)},
+  };
+  for (const std::shared_ptr<const Tool>& tool : registry.tools()) {
+    const AnnotationParameters& p = tool->parameters;
+    parameters.emplace_back(tool->name + ".tau_s", fmt::format("{}", p.tau_s));
+    parameters.emplace_back(tool->name + ".k", fmt::format("{}", p.k));
+    parameters.emplace_back(tool->name + ".m", fmt::format("{}", p.m));
+    parameters.emplace_back(tool->name + ".tau_f", fmt::format("{}", p.tau_f));
+  }
+  return parameters;
+}
+
+int64_t Candidates(const AnnotatedDocument& annotated) {
+  int64_t count = 0;
+  for (const ToolOutcome& outcome : annotated.tools) count += std::ssize(outcome.calls);
+  return count;
+}
+
+// One run: the documents that the log lacks are annotated, then the results are made of the log.
+class Run {
+ public:
+  Run(const AnnotateFlags& flags, const Input& input, AnnotationLog* log)
+      : flags_(flags), input_(input), log_(*log), total_(input.documents) {}
+
+  absl::Status AnnotateRest(Annotator* annotator);
+  absl::Status WriteResults(const Parameters& parameters) const;
+
+ private:
+  absl::Status AnnotateOne(Annotator* annotator, const Document& document, ProgressLine* progress);
+  absl::Status Stopped(const absl::Status& why) const;
+  absl::Status PrintSummary(const AnnotationCounts& counts) const;
+
+  const AnnotateFlags& flags_;
+  const Input& input_;
+  AnnotationLog& log_;
+  const int64_t total_;
+  const Style style_{stdout};
+  Interrupt interrupt_;
+  ProgressLine::State state_;
+};
+
+absl::Status Run::AnnotateRest(Annotator* annotator) {
+  interrupt_.cancel = &CatchSignals();
+  state_ = {.done = log_.documents(), .total = total_};
+  CLI_RETURN_IF_ERROR(log_.ForEach([this](const AnnotatedDocument& annotated, std::string_view) {
+    state_.candidates += Candidates(annotated);
+    state_.kept += annotated.kept();
+    return absl::OkStatus();
+  }));
+  if (state_.done > 0 && !flags_.quiet) {
+    fmt::print(stderr, "toolformer: continuing after {} of {} texts\n", state_.done, total_);
+  }
+  CLI_ASSIGN_OR_RETURN(const std::unique_ptr<LineReader> reader, LineReader::Open(flags_.texts));
+  ProgressLine progress(state_);
+  if (flags_.quiet) progress.Disable();
+  std::string_view line;
+  for (int64_t index = 0; index < total_; ++index) {
+    CLI_ASSIGN_OR_RETURN(const bool more, reader->Next(&line));
+    if (!more) return Failure("{}: changed while it was read", flags_.texts);
+    if (index < log_.documents()) continue;
+    CLI_ASSIGN_OR_RETURN(const Document document, ReadDocument(*reader, line));
+    progress.Show(state_);
+    const absl::Status done = AnnotateOne(annotator, document, &progress);
+    if (!done.ok()) {
+      progress.Clear();
+      return absl::IsCancelled(done) ? Stopped(done)
+                                     : Stopped(Failure("{}: {}", reader->Where(), std::string(done.message())));
+    }
+  }
+  return log_.Sync();
+}
+
+absl::Status Run::AnnotateOne(Annotator* annotator, const Document& document, ProgressLine* progress) {
+  CLI_RETURN_IF_ERROR(interrupt_.Check());
+  CLI_ASSIGN_OR_RETURN(const AnnotatedDocument annotated, annotator->Annotate(document, interrupt_));
+  CLI_RETURN_IF_ERROR(log_.Append(annotated));
+  ++state_.done;
+  state_.candidates += Candidates(annotated);
+  state_.kept += annotated.kept();
+  if (flags_.verbose.value_or(IsTerminal(stdout) && !flags_.quiet)) {
+    progress->Clear();
+    fmt::print("{}", DescribeAnnotation(annotated, fmt::format("{}/{}", state_.done, total_), style_));
+    CLI_RETURN_IF_ERROR(FlushOutput());
+  }
+  return absl::OkStatus();
+}
+
+// `why`, and what became of the work so far.
+absl::Status Run::Stopped(const absl::Status& why) const {
+  const absl::Status synced = log_.Sync();
+  if (!synced.ok()) return synced;
+  const std::string reason = absl::IsCancelled(why) ? "interrupted" : std::string(why.message());
+  return absl::Status(why.code(),
+                      fmt::format("{}; {} of {} texts are done: the same command{} goes on from there", reason,
+                                  log_.documents(), total_, flags_.overwrite ? " without --overwrite" : ""));
+}
+
+absl::Status Run::WriteResults(const Parameters& parameters) const {
+  CLI_ASSIGN_OR_RETURN(const std::unique_ptr<OutputFile> out, OutputFile::Create(flags_.out));
+  std::unique_ptr<OutputFile> candidates;
+  if (!flags_.candidates.empty()) {
+    CLI_ASSIGN_OR_RETURN(candidates, OutputFile::Create(flags_.candidates));
+  }
+  std::vector<AnnotatedDocument> documents;
+  int64_t printed = 0;
+  const auto visit = [&](AnnotatedDocument annotated, std::string_view line) -> absl::Status {
+    const std::string whole = std::string(line) + "\n";
+    if (candidates) CLI_RETURN_IF_ERROR(candidates->Write(whole));
+    if (annotated.kept() > 0) {
+      CLI_RETURN_IF_ERROR(out->Write(whole));
+      if (!flags_.quiet && printed++ < kMaxTextsPrinted) fmt::print("{}\n", DescribeKeptCalls(annotated, style_));
+    }
+    annotated.token_ids = {};
+    annotated.augmented_ids = {};
+    if (flags_.report.empty()) {
+      annotated.document = {};
+      annotated.augmented_text = {};
+    }
+    documents.push_back(std::move(annotated));
+    return absl::OkStatus();
+  };
+  CLI_RETURN_IF_ERROR(log_.ForEach(visit));
+  if (!flags_.quiet && printed > kMaxTextsPrinted) {
+    fmt::print("... and {} more texts with kept calls.\n\n", printed - kMaxTextsPrinted);
+  }
+  if (candidates) CLI_RETURN_IF_ERROR(candidates->Commit());
+  if (!flags_.report.empty()) {
+    CLI_ASSIGN_OR_RETURN(const std::unique_ptr<OutputFile> report, OutputFile::Create(flags_.report));
+    CLI_RETURN_IF_ERROR(report->Write(RenderAnnotationReport(documents, parameters)));
+    CLI_RETURN_IF_ERROR(report->Commit());
+  }
+  CLI_RETURN_IF_ERROR(out->Commit());
+  CLI_RETURN_IF_ERROR(log_.Remove());
+  return flags_.quiet ? absl::OkStatus() : PrintSummary(CountAnnotations(documents));
+}
+
+absl::Status Run::PrintSummary(const AnnotationCounts& counts) const {
+  fmt::print("{}\n", DescribeCounts(counts, style_));
+  fmt::print("texts with calls  {}\n", PrintableLine(flags_.out));
+  if (!flags_.candidates.empty()) fmt::print("all candidates    {}\n", PrintableLine(flags_.candidates));
+  if (!flags_.report.empty()) fmt::print("report            {}\n", PrintableLine(flags_.report));
+  return FlushOutput();
+}
+
+absl::Status RunAnnotate(const AnnotateFlags& flags) {
+  // What can be wrong is looked for before the model is loaded.
+  CLI_ASSIGN_OR_RETURN(const std::unique_ptr<ToolRegistry> registry, MakeRegistry(flags.tools));
+  CLI_ASSIGN_OR_RETURN(const Input input, CheckTexts(flags));
+  CLI_RETURN_IF_ERROR(CheckOutputs(flags));
+
+  CLI_ASSIGN_OR_RETURN(const std::unique_ptr<Model> model, LoadModel(flags.model));
+  AnnotatorOptions options;
+  options.sampler.seed = flags.seed;
+  options.sampler.temperature = flags.temperature;
+  options.sampler.max_call_tokens = flags.max_call_tokens;
+  options.sampler.constrain_syntax = !flags.free_sampling;
+  CLI_ASSIGN_OR_RETURN(const std::unique_ptr<Annotator> annotator, Annotator::Create(*model, *registry, options));
+
+  const auto start = flags.overwrite ? AnnotationLog::Start::kAfresh : AnnotationLog::Start::kContinue;
+  CLI_ASSIGN_OR_RETURN(const std::unique_ptr<AnnotationLog> log,
+                       AnnotationLog::Open(LogPath(flags), LogHeader(flags, input, *registry, model->info()), start));
+  Run run(flags, input, log.get());
+  CLI_RETURN_IF_ERROR(run.AnnotateRest(annotator.get()));
+  return run.WriteResults(ReportParameters(flags, *registry, model->info()));
+}
+
+void AddSamplingFlags(CLI::App* app, AnnotateFlags* flags) {
+  const std::string group = "Sampling of calls";
+  app->add_option("--seed", flags->seed, "seed of all randomness")->type_name("N")->capture_default_str()->group(group);
+  app->add_option("--temperature", flags->temperature, "temperature of sampling, above 0")
+      ->check(CLI::PositiveNumber)
+      ->type_name("T")
+      ->capture_default_str()
+      ->group(group);
+  app->add_option("--max-call-tokens", flags->max_call_tokens, "longest call, in tokens")
+      ->check(CLI::Range(int64_t{1}, int64_t{100000}))
+      ->type_name("N")
+      ->capture_default_str()
+      ->group(group);
+  app->add_flag("--free-sampling", flags->free_sampling,
+                "the paper's sampling: name and parenthesis are sampled too, and the input may hold anything")
+      ->group(group);
+}
+
+}  // namespace
+
+Subcommand AddAnnotate(CLI::App* parent) {
+  auto flags = std::make_shared<AnnotateFlags>();
+  CLI::App* app = parent->add_subcommand("annotate", "Put tool calls into texts where they help the model (section 2)");
+  app->description(
+      "Puts tool calls into texts and keeps those that help the model predict what follows (paper, section 2):\n"
+      "for each text and tool, positions i with p_i > tau_s, the k most probable; m calls sampled at each; every call\n"
+      "run; kept where its result lowers the loss of the next words by at least tau_f, against no call and against\n"
+      "the call without its result.");
+  AddModelFlags(app, &flags->model);
+  app->add_option("--texts", flags->texts, "texts, one JSON object a line: text, and optionally id, url, date")
+      ->required()
+      ->type_name("FILE.jsonl");
+  app->add_option("--tools", flags->tools.names, "tools, separated by commas: " + KnownTools())
+      ->required()
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->type_name("NAMES");
+  app->add_option("--out", flags->out, "the texts with at least one kept call")->required()->type_name("FILE.jsonl");
+  app->add_option("--candidates", flags->candidates, "every text with every candidate and verdict")
+      ->type_name("FILE.jsonl");
+  app->add_option("--report", flags->report, "the run as a page for a browser")->type_name("FILE.html");
+  app->add_option("--limit", flags->limit, "annotate only the first N texts")
+      ->check(CLI::PositiveNumber)
+      ->type_name("N");
+  app->add_flag("--overwrite", flags->overwrite, "start afresh and replace the files of an earlier run");
+  app->add_flag("--quiet", flags->quiet, "print nothing but errors");
+  app->add_flag("--verbose,!--no-verbose", flags->verbose,
+                "print positions, calls, results, losses and verdicts of each text (default: on a terminal)");
+  AddParameterFlags(app, &flags->tools);
+  AddSamplingFlags(app, flags.get());
+  app->footer(
+      "\nThe tools' own parameters:\n" + DefaultParameters() +
+      "\nAn interrupted run (Ctrl-C, a crash) goes on where it was: give the same command again. What is done is kept\n"
+      "in OUT.partial until the end.\n"
+      "\nExample:\n"
+      "  toolformer annotate --model gemma.gguf --texts texts.jsonl --tools Calculator,Calendar \\\n"
+      "      --out augmented.jsonl --report report.html --set Calculator.tau_f=1.0");
+  return {app, [flags] { return RunAnnotate(*flags); }};
+}
+
+}  // namespace toolformer::cli

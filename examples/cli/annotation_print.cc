@@ -1,0 +1,173 @@
+#include "annotation_print.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+#include <vector>
+
+namespace toolformer::cli {
+namespace {
+
+// Bytes of text shown on each side of a kept call.
+constexpr int64_t kContextBytes = 240;
+
+std::string DocumentName(const AnnotatedDocument& annotated) {
+  return annotated.document.id.empty() ? "(no id)" : Shorten(PrintableLine(annotated.document.id), 80);
+}
+
+std::string VerdictText(Verdict verdict) {
+  std::string name(VerdictName(verdict));
+  std::replace(name.begin(), name.end(), '_', ' ');
+  return name;
+}
+
+std::string Row(const JudgedCall& call, const Style& style) {
+  const std::string written = Shorten(PrintableLine(PrintCallBody(call.call)), 44);
+  const std::string result = Shorten(PrintableLine(call.result ? *call.result : call.error), 28);
+  std::string losses = fmt::format("{:>9} {:>9} {:>9} {:>8}", "", "", "", "");
+  if (call.losses) {
+    losses = fmt::format("{:9.4f} {:9.4f} {:9.4f} {:+8.4f}", call.losses->empty, call.losses->call, call.losses->result,
+                         call.losses->gain());
+  }
+  const std::string verdict = VerdictText(call.verdict);
+  return fmt::format("    {:>5} {:7.4f}  {:<44} {:<28} {}  {}\n", call.position, call.opening_probability, written,
+                     result, losses, call.verdict == Verdict::kKept ? style.Good(verdict) : style.Dim(verdict));
+}
+
+// "25 samples: 9 candidates, 10 duplicates".
+std::string DescribeSamples(const SamplingCounts& counts) {
+  std::string text = fmt::format("{} samples: {} candidates", counts.samples, counts.candidates);
+  const std::pair<int64_t, const char*> rest[] = {{counts.duplicates, "duplicates"},
+                                                  {counts.not_a_call, "not a call"},
+                                                  {counts.other_tool, "of another tool"},
+                                                  {counts.not_closed, "not closed"}};
+  for (const auto& [count, name] : rest) {
+    if (count > 0) text += fmt::format(", {} {}", count, name);
+  }
+  return text;
+}
+
+// The end of `byte` that does not stand inside a UTF-8 sequence.
+int64_t AtCodePoint(std::string_view text, int64_t byte) {
+  while (byte > 0 && byte < std::ssize(text) && (static_cast<uint8_t>(text[byte]) & 0xC0) == 0x80) --byte;
+  return byte;
+}
+
+std::vector<const JudgedCall*> KeptCalls(const AnnotatedDocument& annotated) {
+  std::map<int64_t, const JudgedCall*> kept;
+  for (const ToolOutcome& outcome : annotated.tools) {
+    for (const JudgedCall& call : outcome.calls) {
+      if (call.verdict == Verdict::kKept) kept[call.position] = &call;
+    }
+  }
+  std::vector<const JudgedCall*> calls;
+  for (const auto& [position, call] : kept) calls.push_back(call);
+  return calls;
+}
+
+std::string PaintCall(const JudgedCall& call, const Style& style) {
+  std::string text = call.position == 0 ? "" : " ";
+  text += style.Call("[" + PrintableLine(PrintCallBody(call.call)) + " ->");
+  if (call.result && !call.result->empty()) text += " " + style.Result(PrintableLine(*call.result));
+  return text + style.Call("]");
+}
+
+}  // namespace
+
+std::string DescribeAnnotation(const AnnotatedDocument& annotated, std::string_view title, const Style& style) {
+  std::string out = style.Strong(fmt::format("{} {}", title, DocumentName(annotated)));
+  if (annotated.skip != Skip::kNone) return out + fmt::format(": skipped ({})\n", SkipName(annotated.skip));
+  out += fmt::format(", {} tokens\n", annotated.token_ids.size());
+  for (const ToolOutcome& outcome : annotated.tools) {
+    if (!outcome.document_accepted) {
+      out += fmt::format("  {}: not a text for this tool\n", outcome.tool);
+      continue;
+    }
+    out += fmt::format("  {}: {} positions", outcome.tool, outcome.positions.size());
+    for (size_t i = 0; i < outcome.positions.size(); ++i) {
+      const Position& position = outcome.positions[i];
+      out += fmt::format("{}{} (p {:.4f})", i == 0 ? ": " : ", ", position.index, position.probability);
+    }
+    out += "; " + DescribeSamples(outcome.sampling) + "\n";
+    if (outcome.calls.empty()) continue;
+    out += style.Dim(fmt::format("    {:>5} {:>7}  {:<44} {:<28} {:>9} {:>9} {:>9} {:>8}  {}", "i", "p_i", "call",
+                                 "result or error", "L(empty)", "L(call)", "L+", "gain", "verdict")) +
+           "\n";
+    for (const JudgedCall& call : outcome.calls) out += Row(call, style);
+  }
+  return out;
+}
+
+std::string DescribeKeptCalls(const AnnotatedDocument& annotated, const Style& style) {
+  const std::string& text = annotated.document.text;
+  std::string out = style.Strong(DocumentName(annotated)) + "\n  ";
+  int64_t byte = 0;  // shown up to here
+  for (const JudgedCall* call : KeptCalls(annotated)) {
+    const int64_t at = std::clamp<int64_t>(call->byte_offset, byte, std::ssize(text));
+    if (at - byte > 2 * kContextBytes) {
+      const int64_t resume = AtCodePoint(text, at - kContextBytes);
+      if (byte > 0) out += PrintableLine(text.substr(byte, AtCodePoint(text, byte + kContextBytes) - byte));
+      out += style.Dim(" ... ");
+      byte = resume;
+    }
+    out += PrintableLine(text.substr(byte, at - byte)) + PaintCall(*call, style);
+    byte = at;
+  }
+  const int64_t end =
+      std::ssize(text) - byte > 2 * kContextBytes ? AtCodePoint(text, byte + kContextBytes) : std::ssize(text);
+  out += PrintableLine(text.substr(byte, end - byte));
+  return out + (end < std::ssize(text) ? style.Dim(" ...") : "") + "\n";
+}
+
+std::string DescribeCounts(const AnnotationCounts& counts, const Style& style) {
+  std::string out = fmt::format("{} texts, {} with kept calls", counts.documents, counts.documents_with_calls);
+  for (const auto& [skip, count] : counts.skipped) {
+    if (skip != Skip::kNone && count > 0) out += fmt::format(", {} skipped ({})", count, SkipName(skip));
+  }
+  out += "\n";
+  std::vector<std::pair<std::string, std::vector<std::string>>> rows = {{"texts asked about", {}},
+                                                                        {"positions", {}},
+                                                                        {"samples", {}},
+                                                                        {"  duplicates", {}},
+                                                                        {"  not a call", {}},
+                                                                        {"  of another tool", {}},
+                                                                        {"  not closed", {}},
+                                                                        {"candidates", {}},
+                                                                        {"  tool error", {}},
+                                                                        {"  gain below tau_f", {}},
+                                                                        {"  smaller gain than another", {}},
+                                                                        {"  kept", {}}};
+  std::string head = fmt::format("  {:<28}", "");
+  for (const auto& [name, tool] : counts.tools) {
+    head += fmt::format(" {:>12}", name);
+    const auto verdict = [&tool = tool](Verdict wanted) {
+      const auto found = tool.verdicts.find(wanted);
+      return found == tool.verdicts.end() ? int64_t{0} : found->second;
+    };
+    const SamplingCounts& s = tool.sampling;
+    const int64_t values[] = {tool.documents_accepted,
+                              tool.positions,
+                              s.samples,
+                              s.duplicates,
+                              s.not_a_call,
+                              s.other_tool,
+                              s.not_closed,
+                              s.candidates,
+                              verdict(Verdict::kToolError),
+                              verdict(Verdict::kBelowThreshold),
+                              verdict(Verdict::kSmallerGain),
+                              verdict(Verdict::kKept)};
+    for (size_t i = 0; i < rows.size(); ++i) rows[i].second.push_back(fmt::format(" {:>12}", values[i]));
+  }
+  out += style.Dim(head) + "\n";
+  for (const auto& [name, cells] : rows) {
+    std::string line = fmt::format("  {:<28}", name);
+    for (const std::string& cell : cells) line += cell;
+    out += (name == "  kept" ? style.Good(line) : line) + "\n";
+  }
+  return out;
+}
+
+}  // namespace toolformer::cli

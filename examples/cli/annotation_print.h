@@ -1,0 +1,27 @@
+// Annotations as text for people.
+#ifndef TOOLFORMER_CLI_ANNOTATION_PRINT_H_
+#define TOOLFORMER_CLI_ANNOTATION_PRINT_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "terminal.h"
+#include "toolformer/annotation_report.h"
+#include "toolformer/annotator.h"
+
+namespace toolformer::cli {
+
+// Positions, sampled calls, results, losses, gain and verdict of each candidate, as a table for each tool.
+// `title`: "3/40".
+std::string DescribeAnnotation(const AnnotatedDocument& annotated, std::string_view title, const Style& style);
+
+// The text around its kept calls, with the calls in place.
+std::string DescribeKeptCalls(const AnnotatedDocument& annotated, const Style& style);
+
+// Documents, samples and verdicts by tool and by reason.
+std::string DescribeCounts(const AnnotationCounts& counts, const Style& style);
+
+}  // namespace toolformer::cli
+
+#endif  // TOOLFORMER_CLI_ANNOTATION_PRINT_H_
