@@ -26,13 +26,22 @@ bool ContainsCall(std::string_view text, const ToolRegistry& registry) {
                      [&](const CallSpan& span) { return registry.Find(span.call.tool) != nullptr; });
 }
 
-// Byte of the text at which each token starts, and its end.
-std::vector<int64_t> TokenOffsets(const Tokenizer& tokenizer, const std::string& text, std::span<const int32_t> ids) {
-  std::vector<int64_t> offsets = {0};
-  for (const int32_t id : ids) offsets.push_back(offsets.back() + std::ssize(tokenizer.TokenBytes(id)));
-  // SentencePiece vocabularies put a space before the text.
-  const int64_t added = std::max<int64_t>(0, offsets.back() - std::ssize(text));
-  for (int64_t& offset : offsets) offset = std::clamp<int64_t>(offset - added, 0, std::ssize(text));
+// Byte of the text at which each token starts, and the text's end. Tokens give the text back but for what their
+// vocabulary adds (a blank before the first word) or lacks (some control bytes): a token that does not stand where the
+// last one ended is looked for a few bytes further on.
+std::vector<int64_t> TokenOffsets(const Tokenizer& tokenizer, std::string_view text, std::span<const int32_t> ids) {
+  constexpr size_t kMostDropped = 16;
+  std::vector<int64_t> offsets;
+  size_t at = 0;
+  for (const int32_t id : ids) {
+    std::string_view bytes = tokenizer.TokenBytes(id);
+    if (offsets.empty() && bytes.starts_with(' ') && !text.starts_with(' ')) bytes.remove_prefix(1);
+    const size_t found = text.substr(at, bytes.size() + kMostDropped).find(bytes);
+    if (found != std::string_view::npos) at += found;
+    offsets.push_back(static_cast<int64_t>(at));
+    at = std::min(at + bytes.size(), text.size());
+  }
+  offsets.push_back(std::ssize(text));
   return offsets;
 }
 

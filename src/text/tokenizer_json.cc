@@ -1,6 +1,5 @@
 // Tokenizers of tokenizer.json files, of the type BPE.
 #include <algorithm>
-#include <filesystem>
 #include <map>
 
 #include "src/base/file.h"

@@ -237,6 +237,22 @@ TEST_CASE("tokenizer.json: odd but sound") {
               ""});
 }
 
+TEST_CASE("merging does not lead to control tokens") {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("x.gguf");
+  for (const char* pre : {"gpt-2", "llama-bpe"}) {
+    TinyGguf gguf = ByteLevelFile({"<|endoftext|>", "a", "b", "ab", "c", "abc"}, {"a b", "ab c"}, pre);
+    gguf.AddInts("tokenizer.ggml.token_type", {3, 1, 1, 3, 1, 1});
+    gguf.Write(path);
+    CHECK(Load(path)->Encode("ab") == std::vector<int32_t>{1, 2});
+  }
+  TinyGguf gguf = SentencePieceFile({"<unk>", "<s>", "a", "b", "ab"}, {2, 3, 1, 1, 3}, {0, 0, -1, -2, -3});
+  gguf.AddUint32("tokenizer.ggml.bos_token_id", 1);
+  gguf.AddBool("tokenizer.ggml.add_space_prefix", false);
+  gguf.Write(path);
+  CHECK(Load(path)->Encode("ab") == std::vector<int32_t>{2, 3});
+}
+
 TEST_CASE("paths without a tokenizer") {
   const TemporaryFolder folder;
   CheckRefused(folder.path(), absl::StatusCode::kNotFound, "no tokenizer.json");
