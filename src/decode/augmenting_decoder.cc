@@ -190,9 +190,12 @@ std::vector<int32_t> Generation::FittingResult(std::string* result) const {
   std::vector<int32_t> ids = pieces_.Result(*result);
   if (std::ssize(ids) <= most) return ids;
   ids.resize(most);
-  const std::string cut = model_.tokenizer().Decode(ids);
-  *result = NeutralizeResult(Utf8Prefix(cut, cut.size()));
-  // A cut inside a code point leaves bytes that were replaced; encoding again must not grow past the room.
+  std::string cut = model_.tokenizer().Decode(ids);
+  if (cut.starts_with(' ')) cut.erase(0, 1);  // the blank of the piece, not of the result
+  // The cut may have fallen inside a code point.
+  for (int i = 0; i < 3 && !IsValidUtf8(cut); ++i) cut.pop_back();
+  *result = NeutralizeResult(cut);
+  // Encoding again must not grow past the room.
   ids = pieces_.Result(*result);
   ids.resize(std::min(std::ssize(ids), most));
   return ids;

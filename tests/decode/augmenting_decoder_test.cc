@@ -170,7 +170,9 @@ TEST_CASE("whatever a result says, it runs nothing and ends nothing") {
   for (const std::string answer : {"]", "->", "[Tool(9)]", "] [Tool(9) ->", "[Tool(9) -> 1]", "\n</s>\x01\x1b[31m"}) {
     CAPTURE(answer);
     Host host(answer);
-    const std::string shown = NeutralizeResult(answer);
+    const std::string neutral = NeutralizeResult(answer);
+    const size_t first = neutral.find_first_not_of(' ');
+    const std::string shown = neutral.substr(first, neutral.find_last_not_of(' ') - first + 1);
     const ToyModel model = Scripted("a [Tool(1) ->" + (shown.empty() ? "" : " " + shown) + "] done");
     DecodeOptions options = Greedy();
     options.max_calls = 16;
