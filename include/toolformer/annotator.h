@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "toolformer/call_sampler.h"
 #include "toolformer/document.h"
+#include "toolformer/document_filter.h"
 #include "toolformer/export.h"
 #include "toolformer/interrupt.h"
 #include "toolformer/loss_filter.h"
@@ -106,6 +107,7 @@ class TOOLFORMER_API Annotator {
   const LanguageModel& model_;
   const ToolRegistry& registry_;
   const AnnotatorOptions options_;
+  const DocumentFilter document_filter_;
   const CallSampler sampler_;
   const LossFilter filter_;
   ToolExecutor executor_;

@@ -9,6 +9,7 @@
 #include "toolformer/call_syntax.h"
 #include "toolformer/clock.h"
 #include "toolformer/document.h"
+#include "toolformer/document_filter.h"
 #include "toolformer/interrupt.h"
 #include "toolformer/loss_filter.h"
 #include "toolformer/model.h"

@@ -20,12 +20,6 @@ absl::Status CheckParameters(const std::string& tool, const AnnotationParameters
   return absl::OkStatus();
 }
 
-bool ContainsCall(std::string_view text, const ToolRegistry& registry) {
-  const std::vector<CallSpan> calls = FindCalls(text);
-  return std::any_of(calls.begin(), calls.end(),
-                     [&](const CallSpan& span) { return registry.Find(span.call.tool) != nullptr; });
-}
-
 // Byte of the text at which each token starts, and the text's end. Tokens give the text back but for what their
 // vocabulary adds (a blank before the first word) or lacks (some control bytes): a token that does not stand where the
 // last one ended is looked for a few bytes further on.
@@ -136,6 +130,7 @@ Annotator::Annotator(const LanguageModel& model, const ToolRegistry& registry, A
     : model_(model),
       registry_(registry),
       options_(std::move(options)),
+      document_filter_(registry, options_.sampler.seed),
       sampler_(model, options_.sampler),
       filter_(model, options_.filter),
       executor_(registry, options_.executor) {}
@@ -163,9 +158,7 @@ absl::StatusOr<ToolOutcome> Annotator::AnnotateWith(const Tool& tool, const Anno
   const uint64_t document_seed = HashBytes(document.text);
   ToolOutcome outcome;
   outcome.tool = tool.name;
-  outcome.document_accepted =
-      !tool.accepts ||
-      tool.accepts(document, CombineSeeds({options_.sampler.seed, document_seed, HashBytes(tool.name)}));
+  outcome.document_accepted = document_filter_.Accepts(tool, document);
   if (!outcome.document_accepted) return outcome;
 
   const AnnotationParameters& parameters = this->parameters(tool);
@@ -208,7 +201,7 @@ absl::StatusOr<AnnotatedDocument> Annotator::Annotate(const Document& document, 
   AnnotatedDocument annotated;
   annotated.document = document;
   annotated.augmented_text = document.text;
-  if (ContainsCall(document.text, registry_)) {
+  if (document_filter_.ContainsCalls(document)) {
     annotated.skip = Skip::kContainsCalls;
     return annotated;
   }
