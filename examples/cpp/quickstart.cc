@@ -17,7 +17,11 @@ Tool MakeCelsius() {
   tool.name = "Celsius";
   tool.instruction = "You can convert degrees Fahrenheit by writing \"[Celsius(degrees)]\".";
   tool.examples = {
-      {"Water boils at 212 F, that is 100 C.", "Water boils at 212 F, that is [Celsius(212) -> 100] 100 C."}};
+      {"Water boils at 212 F, that is 100 C.", "Water boils at 212 F, that is [Celsius(212) -> 100] 100 C."},
+      {"A fever of 104 F, that is 40 C, is dangerous.",
+       "A fever of 104 F, that is [Celsius(104) -> 40] 40 C, is dangerous."},
+      {"The attic was at 86 F, that is 30 C.", "The attic was at 86 F, that is [Celsius(86) -> 30] 30 C."},
+  };
   tool.input_characters = "0123456789.-";
   tool.call = [](std::string_view input, const ToolContext&) -> absl::StatusOr<std::string> {
     const absl::StatusOr<std::string> value = Calculate("(" + std::string(input) + " - 32) * 5 / 9");
@@ -47,7 +51,7 @@ int main(int argc, char** argv) {
   }
   ToolExecutor executor(tools);
   const AugmentingDecoder decoder(**model, tools, executor);
-  for (const char* prompt : {"A ticket costs 17 dollars, so 23 tickets cost", "In the oven it was 350 F, that is"}) {
+  for (const char* prompt : {"A ticket costs 17 dollars, so 23 tickets cost", "The oven was at 350 F, that is"}) {
     DecodeOptions options;
     options.tool_use = ToolUse::kInContext;
     const absl::StatusOr<Decoded> decoded = decoder.Decode(prompt, options);
