@@ -74,12 +74,15 @@ class StreamPrinter {
         break;
     }
     at_start_ = false;
+    printed_ = true;
     std::fflush(stdout);
   }
 
-  void Finish() {
+  // Ends the line; after a failure only where one was begun.
+  void Finish(const absl::Status& status) {
     CloseCall();
-    Put(text_.Finish() + "\n");
+    Put(text_.Finish());
+    if (status.ok() || terminal_ || printed_) Put("\n");
     std::fflush(stdout);
   }
 
@@ -94,6 +97,7 @@ class StreamPrinter {
   bool at_start_;
   const bool terminal_;
   bool in_call_ = false;
+  bool printed_ = false;
   PrintableStream text_;
   const Style style_{stdout};
 };
@@ -151,7 +155,7 @@ absl::Status RunComplete(const CompleteFlags& flags) {
   StreamPrinter printer(prompt);
   options.on_event = [&printer](const DecodeEvent& event) { printer.OnEvent(event); };
   const absl::StatusOr<Decoded> decoded = decoder.Decode(prompt, options);
-  printer.Finish();
+  printer.Finish(decoded.status());
   if (!decoded.ok()) return Explain(decoded.status(), flags);
   if (IsTerminal(stderr)) {
     fmt::print(stderr, "{}\n",

@@ -5,7 +5,9 @@
 namespace toolformer::cli {
 
 void AddModelFlags(CLI::App* app, ModelFlags* flags) {
-  app->add_option("--model", flags->path, "a .gguf file, or a Hugging Face folder with safetensors")->required();
+  app->add_option("--model", flags->path, "a .gguf file, or a Hugging Face folder with safetensors")
+      ->required()
+      ->type_name("PATH");
   const std::string group = "Running the model";
   app->add_option("--device", flags->device, "cpu or cuda:N")->capture_default_str()->group(group);
   app->add_option("--dtype", flags->dtype, "type of weights and activations: float32 or bfloat16")
