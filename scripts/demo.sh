@@ -10,13 +10,24 @@ out=demo-output
 mkdir -p "$out"
 
 show() {
-  printf '\n$ %s\n' "$*"
+  printf '\n$'
+  printf ' %q' "$@"
+  printf '\n'
   "$@"
 }
 
+# A demo that was interrupted goes on where it was.
+start=(--overwrite)
+if [[ -e "$out/augmented.jsonl.partial" ]]; then start=(); fi
+
+# Smaller k and m than the paper's (20 and 10 for the calculator), so that it is done in minutes; tau_s 0, since this model gives
+# openings little probability anywhere; tau_f 0.5, the paper's value for the calculator, for both tools.
 show "$program" annotate --model "$model" --texts examples/data/demo.jsonl --tools Calculator,Calendar \
-    --out "$out/augmented.jsonl" --report "$out/report.html" --overwrite
-show "$program" complete --model "$model" --tools Calculator --in-context \
-    "The library bought 27 chairs at 48 dollars each. Altogether the chairs cost"
+    --out "$out/augmented.jsonl" --report "$out/report.html" --tau-s 0 --k 5 --m 4 --tau-f 0.5 --verbose "${start[@]}"
+
+printf '\nThe same model, while it writes: without tools, and with the calculator shown to it by a few examples.\n'
+prompt="The library bought 27 chairs at 48 dollars each. Altogether the chairs cost"
+show "$program" complete --model "$model" --tools Calculator --no-tools --max-tokens 24 "$prompt"
+show "$program" complete --model "$model" --tools Calculator --in-context "$prompt"
 
 printf '\nThe annotated texts are in %s/augmented.jsonl; %s/report.html shows every call that was tried, in a browser.\n' "$out" "$out"

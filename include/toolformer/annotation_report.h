@@ -33,9 +33,9 @@ struct TOOLFORMER_API AnnotationCounts {
 TOOLFORMER_API AnnotationCounts CountAnnotations(const std::vector<AnnotatedDocument>& documents);
 
 // The page: counts per tool and per reason of rejection, histogram of gains with tau_f, texts with their calls
-// highlighted (kept ones in place, rejected ones on demand), and the parameters used, as given (name, value); a parameter
-// "Name.tau_f" draws the threshold of tool Name. At most 2,000 texts are shown, all are counted. No script
-// of another host, no network. Whatever the texts and results contain is shown as text.
+// highlighted (kept ones in place, rejected ones on demand), and the parameters used, as given (name, value); a
+// parameter "Name.tau_f" draws the threshold of tool Name. At most 2,000 texts are shown, all are counted. No script of
+// another host, no network. Whatever the texts and results contain is shown as text.
 TOOLFORMER_API std::string RenderAnnotationReport(const std::vector<AnnotatedDocument>& documents,
                                                   const std::vector<std::pair<std::string, std::string>>& parameters);
 
