@@ -18,7 +18,7 @@
 
 namespace toolformer {
 
-// Parameters of annotation (paper section 4.1 and App. A; table in docs/paper-parameters.md).
+// Parameters of annotation (paper section 4.1 and App. A; defaults of the tools in docs/tools.md).
 struct TOOLFORMER_API AnnotationParameters {
   double tau_s = 0.05;  // least opening probability p_i of a position
   int64_t k = 5;        // most positions of a text

@@ -55,21 +55,6 @@ bool IsValidUtf8(std::string_view text) {
   return true;
 }
 
-std::string ReplaceInvalidUtf8(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  while (!text.empty()) {
-    const CodePoint point = NextCodePoint(text);
-    if (point.valid) {
-      out.append(text.substr(0, point.length));
-    } else {
-      AppendUtf8(0xfffd, &out);
-    }
-    text.remove_prefix(point.length);
-  }
-  return out;
-}
-
 std::string_view Utf8Prefix(std::string_view text, size_t max_bytes) {
   if (text.size() <= max_bytes) return text;
   size_t end = max_bytes;

@@ -23,9 +23,6 @@ void AppendUtf8(uint32_t code_point, std::string* out);
 
 bool IsValidUtf8(std::string_view text);
 
-// `text` with every invalid byte replaced by U+FFFD.
-std::string ReplaceInvalidUtf8(std::string_view text);
-
 // The longest prefix of at most `max_bytes` that does not end inside a code point.
 std::string_view Utf8Prefix(std::string_view text, size_t max_bytes);
 

@@ -107,7 +107,7 @@ RotaryTable MakeRotaryTable(const RotarySpec& spec, int64_t context, const at::D
   return {cosines.to(device), sines.to(device)};
 }
 
-void Rotate(at::Tensor x, const RotaryTable& table, const at::Tensor& positions) {
+void Rotate(const at::Tensor& x, const RotaryTable& table, const at::Tensor& positions) {
   if (IsPlainCpu(x)) {
     RotateRows({x.data_ptr<float>(), x.stride(0), x.size(1), x.size(2)}, table, positions);
     return;

@@ -23,7 +23,7 @@ RotaryTable MakeRotaryTable(const RotarySpec& spec, int64_t context, const at::D
 
 // Rotates x [tokens, heads, head_dim] in place: the pairs (j, j + rotary_dim/2) of token t by the angle of
 // positions[t]. `x` may be a strided view whose last two dimensions are dense.
-void Rotate(at::Tensor x, const RotaryTable& table, const at::Tensor& positions);
+void Rotate(const at::Tensor& x, const RotaryTable& table, const at::Tensor& positions);
 
 // activation(gate) * up for x = [gate, up] [rows, 2n]; activation(x) where not gated.
 at::Tensor Activate(const at::Tensor& x, Activation activation, bool gated);

@@ -73,18 +73,9 @@ TEST_CASE("invalid bytes are taken one at a time") {
     CHECK_EQ(point.length, 1);
     CHECK_FALSE(IsValidUtf8(text));
     CHECK_FALSE(IsValidUtf8("good " + std::string(text) + " good"));
-    CHECK(IsValidUtf8(ReplaceInvalidUtf8(text)));
   }
   CHECK(IsValidUtf8(""));
   CHECK(IsValidUtf8("a\u00e9\u4e2d\U0001f600"));
-}
-
-TEST_CASE("ReplaceInvalidUtf8: one mark a byte, the rest untouched") {
-  CHECK_EQ(ReplaceInvalidUtf8("a\u00e9\u4e2d\U0001f600"), "a\u00e9\u4e2d\U0001f600");
-  CHECK_EQ(ReplaceInvalidUtf8("a\xff"
-                              "b\xe2\x82"),
-           "a\ufffdb\ufffd\ufffd");
-  CHECK_EQ(ReplaceInvalidUtf8({"a\0b", 3}), std::string_view("a\0b", 3));
 }
 
 TEST_CASE("Utf8Prefix: never ends inside a code point") {
