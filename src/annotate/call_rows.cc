@@ -67,6 +67,7 @@ absl::StatusOr<std::vector<CallRow>> CallRows::Run(const Interrupt& interrupt) {
   while (!open.empty()) {
     TF_RETURN_IF_ERROR(interrupt.Check());
     std::vector<double> uniforms;
+    uniforms.reserve(open.size());
     for (Open& row : open) uniforms.push_back(row.random.Uniform());
     TF_ASSIGN_OR_RETURN(const std::vector<int32_t> tokens,
                         SampleTokens(logits, settings_.temperature, uniforms, settings_.allowed));
@@ -77,6 +78,7 @@ absl::StatusOr<std::vector<CallRow>> CallRows::Run(const Interrupt& interrupt) {
     open = std::move(still_open);
     if (open.empty()) break;
     std::vector<ForwardRow> batch;
+    batch.reserve(open.size());
     for (Open& row : open) batch.push_back({{&row.last, 1}, row.cache.get(), first});
     TF_ASSIGN_OR_RETURN(logits, model_.Forward(batch));
   }

@@ -138,7 +138,7 @@ at::Tensor Transformer::Forward(std::span<const ForwardRow> rows) const {
     h = Apply(weights.down, Activate(up, spec_.activation, spec_.gated_mlp));
     x = x + (spec_.sandwich_norms ? normalize(h, weights.post_mlp_norm) : h);
   }
-  const at::Tensor logits = Apply(weights_.output, normalize(x, weights_.final_norm)).to(at::kFloat).cpu();
+  at::Tensor logits = Apply(weights_.output, normalize(x, weights_.final_norm)).to(at::kFloat).cpu();
   for (const AttentionRow& row : batch.rows) {
     if (row.cache != nullptr) row.cache->Commit(row.tokens);
   }
