@@ -42,7 +42,8 @@ Axis ChooseAxis(const std::vector<double>& sorted, const std::optional<double>& 
   if (!(low < high)) return axis;
   for (const double step : {0.25, 0.5, 1.0, 2.0, 5.0, 10.0}) {
     axis.step = step;
-    if ((high - low) / step <= kMostBars / kBarsPerStep - 2) break;
+    constexpr int kMostSteps = kMostBars / kBarsPerStep - 2;
+    if ((high - low) / step <= kMostSteps) break;
   }
   axis.low = std::floor(low / axis.step) * axis.step;
   axis.high = std::ceil(high / axis.step) * axis.step;
@@ -55,7 +56,8 @@ double Y(double count, double most) {
 
 std::string CountAxis(double most) {
   std::string out;
-  for (double count = 1; count <= most; count *= 10) {
+  for (int64_t power = 1; power <= std::llround(most); power *= 10) {
+    const auto count = static_cast<double>(power);
     const double y = Y(count, most);
     out += fmt::format("<line class=\"grid\" x1=\"{0:.1f}\" x2=\"{1:.1f}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\"/>", kLeft,
                        kWidth - kRight, y);

@@ -120,21 +120,20 @@ std::string PrintCall(const Call& call, const std::optional<std::string>& result
 }
 
 CallScan ScanCallBody(std::string_view text) {
-  const CallScan invalid;
   CallScan incomplete;
   incomplete.state = CallScanState::kIncomplete;
 
   size_t name = 0;
   while (name < text.size() && (name == 0 ? IsNameStart(text[0]) : IsNameByte(text[name]))) {
-    if (++name > kMaxToolNameBytes) return invalid;
+    if (++name > kMaxToolNameBytes) return {};
   }
   if (name == text.size()) return incomplete;
-  if (name == 0 || text[name] != '(') return invalid;
+  if (name == 0 || text[name] != '(') return {};
 
   const size_t input = name + 1;
   InputScanner scanner;
   for (size_t i = input; i < text.size(); ++i) {
-    if (IsLineEnd(text[i])) return invalid;
+    if (IsLineEnd(text[i])) return {};
     if (scanner.Closes(text[i])) {
       CallScan complete;
       complete.state = CallScanState::kComplete;
@@ -142,7 +141,7 @@ CallScan ScanCallBody(std::string_view text) {
       complete.call = {std::string(text.substr(0, name)), std::string(text.substr(input, i - input))};
       return complete;
     }
-    if (i - input == kMaxInputBytes) return invalid;
+    if (i - input == kMaxInputBytes) return {};
   }
   return incomplete;
 }
