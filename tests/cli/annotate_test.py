@@ -55,11 +55,17 @@ class AnnotateTest(ProgramTest):
         self.assertEqual(sorted(os.listdir(self.folder)), ["all.jsonl", "out.jsonl", "report.html"])
         return err.decode()
 
+    def log_lines(self):
+        """Lines of the log; -1 where there is none: not yet, or no longer."""
+        try:
+            return read(self.path("out.jsonl.partial")).count(b"\n")
+        except FileNotFoundError:
+            return -1
+
     def stop_after(self, lines, number):
         """A run that gets signal `number` once its log has so many lines. False where it was done before."""
         process = start(*self.arguments())
-        partial = self.path("out.jsonl.partial")
-        while process.poll() is None and (not os.path.exists(partial) or read(partial).count(b"\n") < lines):
+        while process.poll() is None and self.log_lines() < lines:
             time.sleep(0.001)
         process.send_signal(number)
         out, err = process.communicate()
@@ -71,7 +77,7 @@ class AnnotateTest(ProgramTest):
         for _ in range(20):
             self.stop_after(least + 1, signal.SIGKILL)
             partial = self.path("out.jsonl.partial")
-            if os.path.exists(partial) and read(partial).count(b"\n") > least:
+            if self.log_lines() > least:
                 log = read(partial)
                 os.remove(partial)
                 return log
