@@ -232,7 +232,7 @@ absl::Status Run::AnnotateOne(Annotator* annotator, const Document& document, Pr
 
 // `why`, and what became of the work so far.
 absl::Status Run::Stopped(const absl::Status& why) const {
-  const absl::Status synced = log_.Sync();
+  absl::Status synced = log_.Sync();
   if (!synced.ok()) return synced;
   const std::string reason = absl::IsCancelled(why) ? "interrupted" : std::string(why.message());
   return absl::Status(why.code(),

@@ -143,7 +143,7 @@ absl::Status AnnotationLog::Restore(const nlohmann::ordered_json& header) {
 }
 
 absl::Status AnnotationLog::Write(std::string_view line) {
-  const absl::Status written = WriteAll(fd_, line, path_);
+  absl::Status written = WriteAll(fd_, line, path_);
   if (!written.ok()) {
     // Best effort: the next run cuts a torn line off in any case.
     if (ftruncate(fd_, static_cast<off_t>(size_)) != 0) return written;

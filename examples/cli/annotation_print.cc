@@ -63,6 +63,7 @@ std::vector<const JudgedCall*> KeptCalls(const AnnotatedDocument& annotated) {
     }
   }
   std::vector<const JudgedCall*> calls;
+  calls.reserve(kept.size());
   for (const auto& [position, call] : kept) calls.push_back(call);
   return calls;
 }

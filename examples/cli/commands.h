@@ -18,12 +18,12 @@ struct Subcommand {
   CLI::App* app = nullptr;
   Command run;
 };
-Subcommand AddAnnotate(CLI::App* app);
-Subcommand AddScore(CLI::App* app);
-Subcommand AddComplete(CLI::App* app);
-Subcommand AddTokenize(CLI::App* app);
-Subcommand AddLogits(CLI::App* app);
-Subcommand AddInspect(CLI::App* app);
+Subcommand AddAnnotate(CLI::App* parent);
+Subcommand AddScore(CLI::App* parent);
+Subcommand AddComplete(CLI::App* parent);
+Subcommand AddTokenize(CLI::App* parent);
+Subcommand AddLogits(CLI::App* parent);
+Subcommand AddInspect(CLI::App* parent);
 
 // From now on Ctrl-C and SIGTERM cancel the token returned; a second one ends the process at once.
 const CancelToken& CatchSignals();

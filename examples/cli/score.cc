@@ -22,7 +22,7 @@ struct ScoreFlags {
 };
 
 // A line of the input.
-struct Case {
+struct Case {  // NOLINT(bugprone-exception-escape): the JSON's move does not throw
   nlohmann::ordered_json json;
   std::string text;
   FilterCase filter_case;
@@ -91,6 +91,7 @@ class Scorer {
     if (cases.empty()) return absl::OkStatus();
     const std::vector<int32_t> x = model_.tokenizer().Encode(cases.front().text);
     std::vector<FilterCase> filter_cases;
+    filter_cases.reserve(cases.size());
     for (const Case& each : cases) filter_cases.push_back(each.filter_case);
     const absl::StatusOr<std::vector<CallLosses>> scored = filter_.Score(x, filter_cases, interrupt);
     if (!scored.ok()) return InContext(scored.status(), cases.front());

@@ -14,18 +14,18 @@ namespace toolformer {
 
 // Null parses to no steps. Errors begin with `where`, a file and a field: kUnimplemented names the type that is not
 // supported and those that are.
-absl::StatusOr<std::vector<NormalizerStep>> ParseNormalizer(const nlohmann::json& json, const std::string& where);
+absl::StatusOr<std::vector<NormalizerStep>> ParseNormalizer(const nlohmann::json& root, const std::string& where);
 
 struct PreTokenizer {
   std::vector<PreTokenizerStep> steps;
   bool byte_level = false;  // the vocabulary spells bytes
 };
-absl::StatusOr<PreTokenizer> ParsePreTokenizer(const nlohmann::json& json, const std::string& where);
+absl::StatusOr<PreTokenizer> ParsePreTokenizer(const nlohmann::json& root, const std::string& where);
 
 // What a piece adds to a text that it is not the first of.
 class Decoder {
  public:
-  static absl::StatusOr<Decoder> Parse(const nlohmann::json& json, const std::string& where);
+  static absl::StatusOr<Decoder> Parse(const nlohmann::json& root, const std::string& where);
   bool byte_level() const { return byte_level_; }
   std::string Decode(std::string_view piece) const;
 
@@ -40,9 +40,9 @@ class Decoder {
 };
 
 // A member of `json`: absent or null gives `otherwise`; another type is kInvalidArgument.
-absl::StatusOr<bool> JsonFlag(const nlohmann::json& json, const char* name, const std::string& where,
+absl::StatusOr<bool> JsonFlag(const nlohmann::json& object, const char* name, const std::string& where,
                               const bool& otherwise);
-absl::StatusOr<std::string> JsonString(const nlohmann::json& json, const char* name, const std::string& where,
+absl::StatusOr<std::string> JsonString(const nlohmann::json& object, const char* name, const std::string& where,
                                        const std::string& otherwise);
 
 }  // namespace toolformer

@@ -100,7 +100,7 @@ void AppendNfc(std::string_view text, std::string* out) {
   for (size_t i = 0; i < marks.size();) {
     size_t end = i;
     while (end < marks.size() && marks[end].combining_class != 0) ++end;
-    std::stable_sort(marks.begin() + i, marks.begin() + end,
+    std::stable_sort(marks.begin() + static_cast<ptrdiff_t>(i), marks.begin() + static_cast<ptrdiff_t>(end),
                      [](const Mark& a, const Mark& b) { return a.combining_class < b.combining_class; });
     i = end + 1;
   }
