@@ -39,7 +39,7 @@ class Decoder {
   bool byte_level_ = false;
 };
 
-// A member of `json`: absent or null gives `otherwise`; another type is kInvalidArgument.
+// A member of `object`: absent or null gives `otherwise`; another type is kInvalidArgument.
 absl::StatusOr<bool> JsonFlag(const nlohmann::json& object, const char* name, const std::string& where,
                               const bool& otherwise);
 absl::StatusOr<std::string> JsonString(const nlohmann::json& object, const char* name, const std::string& where,
