@@ -44,14 +44,21 @@ struct Checkpoint {
   FamilyFile family;
 };
 
-absl::StatusOr<Checkpoint> OpenGguf(const std::string& path) {
-  TF_ASSIGN_OR_RETURN(std::unique_ptr<GgufFile> file, GgufFile::Open(path));
+absl::StatusOr<Checkpoint> OpenFile(const std::string& path) {
+  // A wrong file is named for what it is, before anything is said of GGUF.
+  TF_ASSIGN_OR_RETURN(std::unique_ptr<WeightFile> weights, WeightFile::Open(path));
+  const auto* file = dynamic_cast<const GgufFile*>(weights.get());
+  if (file == nullptr) {
+    return InvalidArgument(
+        "{}: a {} file alone is not a model; give the folder that holds it, config.json and tokenizer.json", path,
+        weights->format());
+  }
   TF_ASSIGN_OR_RETURN(const std::optional<std::string_view> architecture, file->String("general.architecture"));
   if (!architecture) return InvalidArgument("{}: field 'general.architecture' is missing", path);
   Checkpoint checkpoint;
   TF_ASSIGN_OR_RETURN(checkpoint.family, FindFamily(GgufFamilies(), std::string(*architecture), path));
   checkpoint.config = GgufConfigReader(*file, std::string(*architecture));
-  checkpoint.weights = std::move(file);
+  checkpoint.weights = std::move(weights);
   return checkpoint;
 }
 
@@ -76,14 +83,7 @@ absl::StatusOr<Checkpoint> OpenFolder(const std::string& path) {
 absl::StatusOr<Checkpoint> OpenCheckpoint(const std::string& path) {
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored)) return OpenFolder(path);
-  // Opened first: a wrong file is named for what it is, before anything is said of GGUF.
-  TF_ASSIGN_OR_RETURN(const std::unique_ptr<WeightFile> probe, WeightFile::Open(path));
-  if (dynamic_cast<const GgufFile*>(probe.get()) == nullptr) {
-    return InvalidArgument(
-        "{}: a {} file alone is not a model; give the folder that holds it, config.json and tokenizer.json", path,
-        probe->format());
-  }
-  return OpenGguf(path);
+  return OpenFile(path);
 }
 
 // Rows sampled from the start of each tensor: enough to tell fine-tunes of one model apart, cheap on large ones.
