@@ -23,7 +23,7 @@ gemma_bytes=253113024
 gemma_sha256=a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818
 
 packages=(build-essential ca-certificates ccache cmake doctest-dev git libabsl-dev libcli11-dev libfmt-dev libpcre2-dev
-          ninja-build nlohmann-json3-dev pkg-config python3)
+          libutf8proc-dev ninja-build nlohmann-json3-dev pkg-config python3)
 
 deps="$PWD/.deps"
 python_folder="$deps/python"

@@ -115,7 +115,9 @@ Subcommand AddInspect(CLI::App* parent) {
   auto flags = std::make_shared<InspectFlags>();
   CLI::App* app = parent->add_subcommand("inspect", "Metadata and tensors of a weight file");
   app->description("Shows what is in a weight file: format, metadata, and each tensor's type, shape and size.");
-  app->add_option("FILE", flags->path, "a .gguf or .safetensors file, or a folder with safetensors")->required();
+  app->add_option("FILE", flags->path,
+                  "a .gguf, .safetensors or PyTorch .bin file, or a folder with safetensors or .bin")
+      ->required();
   app->add_flag("--json", flags->json, "print one JSON object instead of tables");
   app->footer("\nExample:\n  toolformer inspect gemma.gguf");
   return {app, [flags] { return RunInspect(*flags); }};

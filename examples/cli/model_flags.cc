@@ -1,13 +1,19 @@
 #include "model_flags.h"
 
 #include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include "terminal.h"
 
 namespace toolformer::cli {
+namespace {
+
+constexpr uint64_t kShownBytes = 500'000'000;
+
+}  // namespace
 
 void AddModelFlags(CLI::App* app, ModelFlags* flags) {
-  app->add_option("--model", flags->path, "a .gguf file, or a Hugging Face folder with safetensors")
-      ->required()
-      ->type_name("PATH");
+  app->add_option("--model", flags->path, "a .gguf file, or a Hugging Face folder")->required()->type_name("PATH");
   const std::string group = "Running the model";
   app->add_option("--device", flags->device, "cpu or cuda:N")->capture_default_str()->group(group);
   app->add_option("--dtype", flags->dtype, "type of weights and activations: float32 or bfloat16")
@@ -26,6 +32,13 @@ absl::StatusOr<std::unique_ptr<Model>> LoadModel(const ModelFlags& flags) {
   ModelOptions options;
   options.device = flags.device;
   options.type = flags.dtype == "bfloat16" ? WeightType::kBFloat16 : WeightType::kFloat32;
+  ProgressLine progress({});
+  options.progress = [&](uint64_t done, uint64_t total) {
+    // Small files are there at once.
+    if (total < kShownBytes) return;
+    progress.Note(fmt::format("loading {}: {:.1f} of {:.1f} GB", flags.path, static_cast<double>(done) * 1e-9,
+                              static_cast<double>(total) * 1e-9));
+  };
   return Model::Load(flags.path, options);
 }
 

@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -76,12 +77,14 @@ struct TOOLFORMER_API ModelOptions {
   WeightType type = WeightType::kFloat32;
   // Lowers the context of the file; 0 keeps it.
   int64_t context_length = 0;
+  // Called while loading, on the calling thread: bytes of the file's tensors that have been read, and their sum.
+  std::function<void(uint64_t done, uint64_t total)> progress;
 };
 
 // What a transformer is, as `inspect` and reports print it.
 struct TOOLFORMER_API ModelInfo {
   std::string path;
-  std::string family;  // "llama", "gemma3", "gpt2"
+  std::string family;  // "gpt2", "gptj", "llama", "qwen2", ...: see docs/adding-a-model.md
   int64_t layers = 0;
   int64_t hidden = 0;
   int64_t parameters = 0;  // number of weights, tied ones once
@@ -92,12 +95,20 @@ struct TOOLFORMER_API ModelInfo {
 // A decoder-only transformer read from files. Immutable after loading.
 class TOOLFORMER_API Model : public LanguageModel {
  public:
-  // Loads a .gguf file, or a Hugging Face folder (config.json, model*.safetensors, tokenizer.json). kNotFound,
-  // kInvalidArgument (corrupt), kUnimplemented (an architecture, quantisation or device that is not supported: names it
-  // and lists what is), kResourceExhausted.
+  // Loads a .gguf file, or a Hugging Face folder (config.json; model*.safetensors or pytorch_model*.bin; the files of a
+  // tokenizer). Memory: the weights, and the largest tensor of the file besides. kNotFound, kInvalidArgument (corrupt;
+  // a missing tensor), kUnimplemented (an architecture, rotary scaling, quantisation or device that is not supported:
+  // names it and lists what is), kResourceExhausted.
   static absl::StatusOr<std::unique_ptr<Model>> Load(const std::string& path, const ModelOptions& options);
 
   virtual const ModelInfo& info() const = 0;
+
+  // Writes the model as a Hugging Face folder, which Load and transformers read with the same logits: config.json,
+  // model*.safetensors (shards of at most 5 GB) and the tokenizer's files, copied or made from the file that the model
+  // was loaded from, which must still be there. Weights are stored in the type that they have in memory. The folder is
+  // made where it is not there; each file is written whole or not at all, config.json last. kInvalidArgument,
+  // kUnavailable (names the file and the system's reason), kUnimplemented (see SaveTokenizer).
+  virtual absl::Status Save(const std::string& folder) const = 0;
 };
 
 }  // namespace toolformer

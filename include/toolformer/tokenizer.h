@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "toolformer/export.h"
 
@@ -46,9 +47,23 @@ class TOOLFORMER_API Tokenizer {
   std::string Decode(std::span<const int32_t> ids) const;
 };
 
-// Loads a tokenizer from a `tokenizer.json`, a folder that holds one, or a `.gguf` file.
+// Loads a tokenizer from a `.gguf` file, a `tokenizer.json`, a model file of SentencePiece, or a folder of Hugging Face
+// with the first of these that is there:
+//   tokenizer.json                                            BPE, Unigram, WordPiece and WordLevel
+//   tokenizer.model, spiece.model, sentencepiece.bpe.model    BPE and Unigram, encoded as SentencePiece itself does
+//   vocab.json and merges.txt                                 byte-level BPE: GPT-2, OPT, BART, Qwen2 ..
+//   vocab.txt                                                 WordPiece: BERT
+// Configuration files beside them say which tokens were added and which begin and end a text.
 // kNotFound / kInvalidArgument / kUnimplemented name the file, the field and what is supported.
 TOOLFORMER_API absl::StatusOr<std::shared_ptr<const Tokenizer>> LoadTokenizer(const std::string& path);
+
+// Writes the tokenizer of `from`, a path that LoadTokenizer takes, to `folder` as Hugging Face files, each whole or not
+// at all; the folder is made where it is not there. Files of a Hugging Face folder are copied as they are. A `.gguf`
+// file becomes tokenizer.json, tokenizer_config.json and special_tokens_map.json, which AutoTokenizer and LoadTokenizer
+// read: the same ids for the same text, except that a space comes after tokens of the kind "user defined" where the
+// vocabulary puts one before the first word. kUnimplemented, naming the token, where merge rules cannot say what the
+// scores of a SentencePiece vocabulary do; else as LoadTokenizer, or the errors of writing files.
+TOOLFORMER_API absl::Status SaveTokenizer(const std::string& from, const std::string& folder);
 
 }  // namespace toolformer
 

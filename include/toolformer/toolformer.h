@@ -13,6 +13,7 @@
 #include "toolformer/interrupt.h"
 #include "toolformer/loss_filter.h"
 #include "toolformer/model.h"
+#include "toolformer/perplexity.h"
 #include "toolformer/tokenizer.h"
 #include "toolformer/tool.h"
 #include "toolformer/tool_executor.h"

@@ -39,6 +39,10 @@ class MappedGguf : public GgufFile {
   absl::Status ReadF32(std::string_view name, int64_t first, std::span<float> out) const override {
     return table_.ReadF32(name, first, out);
   }
+  absl::Status ReadBF16(std::string_view name, int64_t first, std::span<uint16_t> out) const override {
+    return table_.ReadBF16(name, first, out);
+  }
+  void DoneWith(std::string_view name) const override { table_.DoneWith(name); }
 
   absl::StatusOr<std::optional<std::string_view>> String(std::string_view key) const override {
     const GgufValue* value = Get(key);

@@ -7,7 +7,10 @@
 #include <numeric>
 #include <optional>
 #include <set>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "src/base/status.h"
 #include "src/files/printable.h"
@@ -215,7 +218,7 @@ absl::Status CheckTensor(StatedTensor* tensor, uint64_t data_size) {
 
 }  // namespace
 
-absl::StatusOr<SafetensorsHeader> ParseSafetensorsHeader(const MappedFile& file) {
+absl::StatusOr<WeightList> ParseSafetensorsHeader(const MappedFile& file) {
   TF_ASSIGN_OR_RETURN(const std::string_view text, HeaderText(file));
   // The parser takes a NUL for the end of its input and would not see what follows.
   if (const size_t nul = text.find('\0'); nul != std::string_view::npos) {
@@ -226,9 +229,9 @@ absl::StatusOr<SafetensorsHeader> ParseSafetensorsHeader(const MappedFile& file)
 
   const uint64_t data_begin = kSafetensorsPrefixBytes + text.size();
   const uint64_t data_size = file.bytes().size() - data_begin;
-  SafetensorsHeader header;
-  header.metadata = std::move(handler.metadata());
-  header.tensors.reserve(handler.tensors().size());
+  WeightList list;
+  list.metadata = std::move(handler.metadata());
+  list.tensors.reserve(handler.tensors().size());
   for (StatedTensor& tensor : handler.tensors()) {
     if (const absl::Status status = CheckTensor(&tensor, data_size); !status.ok()) return Annotate(status, file.path());
   }
@@ -237,9 +240,9 @@ absl::StatusOr<SafetensorsHeader> ParseSafetensorsHeader(const MappedFile& file)
   }
   for (StatedTensor& tensor : handler.tensors()) {
     tensor.stored.data = file.bytes().data() + data_begin + tensor.begin;
-    header.tensors.push_back(std::move(tensor.stored));
+    list.tensors.push_back(std::move(tensor.stored));
   }
-  return header;
+  return list;
 }
 
 }  // namespace toolformer

@@ -12,12 +12,10 @@
 #include "src/files/printable.h"
 #include "src/files/safetensors.h"
 #include "src/files/tensor_table.h"
+#include "src/files/torch_file.h"
 
 namespace toolformer {
 namespace {
-
-constexpr std::string_view kPickleRemedy =
-    "pickles are never opened, since opening one runs its code; convert the weights to safetensors";
 
 bool Exists(const std::string& path) {
   std::error_code ignored;
@@ -28,14 +26,14 @@ bool StartsWith(std::span<const uint8_t> bytes, std::string_view magic) {
   return bytes.size() >= magic.size() && std::memcmp(bytes.data(), magic.data(), magic.size()) == 0;
 }
 
-enum class Format { kGguf, kSafetensors, kZip, kPickle, kUnknown };
+enum class Format { kGguf, kSafetensors, kTorch, kUnknown };
 
 Format Detect(std::span<const uint8_t> bytes) {
   if (StartsWith(bytes, "GGUF")) return Format::kGguf;
-  if (StartsWith(bytes, "PK\x03\x04") || StartsWith(bytes, "PK\x05\x06")) return Format::kZip;
+  if (StartsWith(bytes, "PK\x03\x04") || StartsWith(bytes, "PK\x05\x06")) return Format::kTorch;
   // A safetensors header may well be 0x0280 bytes long and look like a pickle at first.
   if (bytes.size() > 8 && bytes[8] == '{') return Format::kSafetensors;
-  if (bytes.size() > 1 && bytes[0] == 0x80 && bytes[1] >= 2 && bytes[1] <= 5) return Format::kPickle;
+  if (bytes.size() > 1 && bytes[0] == 0x80 && bytes[1] >= 2 && bytes[1] <= 5) return Format::kTorch;
   return Format::kUnknown;
 }
 
@@ -46,8 +44,8 @@ absl::Status Unknown(const std::string& path, std::span<const uint8_t> bytes) {
                            bytes.size() == 1 ? "" : "s");
   }
   return InvalidArgument(
-      "{}: is neither GGUF ('GGUF' at byte 0; here '{}') nor safetensors ('{{' at byte 8; here '{}')", path,
-      Printable({reinterpret_cast<const char*>(bytes.data()), 4}),
+      "{}: is neither GGUF ('GGUF' at byte 0; here '{}') nor safetensors ('{{' at byte 8; here '{}') nor of torch.save",
+      path, Printable({reinterpret_cast<const char*>(bytes.data()), 4}),
       Printable({reinterpret_cast<const char*>(bytes.data()) + 8, 1}));
 }
 
@@ -55,13 +53,10 @@ absl::StatusOr<std::unique_ptr<WeightFile>> OpenFolder(const std::string& folder
   const std::string single = folder + "/" + kSafetensorsFileName;
   if (Exists(single)) return OpenSafetensors(single);
   if (Exists(folder + "/" + kSafetensorsIndexName)) return OpenShardedSafetensors(folder);
-  for (const char* pickle : {"pytorch_model.bin", "pytorch_model.bin.index.json", "consolidated.00.pth"}) {
-    if (Exists(folder + "/" + pickle)) {
-      return Unimplemented("{}: the only weights are pickled ({}): {}", folder, pickle, kPickleRemedy);
-    }
-  }
-  return NotFound("{}: the folder has neither {} nor {}; a GGUF file is opened by its own path", folder,
-                  kSafetensorsFileName, kSafetensorsIndexName);
+  if (Exists(folder + "/" + kTorchFileName)) return OpenTorch(folder + "/" + kTorchFileName);
+  if (Exists(folder + "/" + kTorchIndexName)) return OpenShardedTorch(folder);
+  return NotFound("{}: the folder has none of {}, {}, {} and {}; another file is opened by its own path", folder,
+                  kSafetensorsFileName, kSafetensorsIndexName, kTorchFileName, kTorchIndexName);
 }
 
 }  // namespace
@@ -75,10 +70,8 @@ absl::StatusOr<std::unique_ptr<WeightFile>> WeightFile::Open(const std::string& 
       return GgufFile::Open(path);
     case Format::kSafetensors:
       return OpenSafetensors(path);
-    case Format::kZip:
-      return Unimplemented("{}: is a zip archive, as torch.save and TorchScript write: {}", path, kPickleRemedy);
-    case Format::kPickle:
-      return Unimplemented("{}: is a pickle: {}", path, kPickleRemedy);
+    case Format::kTorch:
+      return OpenTorch(path);
     case Format::kUnknown:
       break;
   }

@@ -1,7 +1,9 @@
 #include "src/model/attention.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/outer.h>
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
@@ -61,7 +63,10 @@ void AttentionPlan::PlanOwnKeys(const AttentionRow& row) {
   const int64_t skipped = settings_.window == 0 ? 0 : std::max<int64_t>(0, behind - settings_.window + 1);
   const int64_t keys = behind + row.tokens - skipped;
   task.keys = {(row.cache == nullptr ? row.first_token : 0) + skipped, keys};
-  if (behind == 0 && (settings_.window == 0 || row.tokens <= settings_.window)) {
+  task.first_key = (row.cache == nullptr ? 0 : row.cache->shared_length()) + skipped;
+  task.bias = MakeBias(task.first_key, keys);
+  // The fused kernel takes either of the two.
+  if (behind == 0 && (settings_.window == 0 || row.tokens <= settings_.window) && !task.bias.defined()) {
     task.causal = row.tokens > 1;
   } else {
     task.mask = MakeMask({behind, row.tokens, skipped, keys}, settings_.window, settings_.device);
@@ -74,18 +79,25 @@ void AttentionPlan::PlanSharedSegments(std::span<const AttentionRow> rows) {
     const AttentionRow* row;
     int64_t visible;
   };
+  struct Read {
+    std::shared_ptr<const CacheSegment> segment;
+    int64_t first_key;  // the same for all readers: what lies before a shared segment is shared too
+    std::vector<Reader> readers;
+  };
   // In the order in which the rows name them, so that a batch always adds in the same order.
-  std::vector<std::pair<std::shared_ptr<const CacheSegment>, std::vector<Reader>>> segments;
+  std::vector<Read> segments;
   std::map<const CacheSegment*, size_t> index;
   for (const AttentionRow& row : rows) {
     if (row.cache == nullptr) continue;
+    int64_t first_key = 0;
     for (const SegmentView& view : row.cache->shared()) {
       const auto [entry, added] = index.try_emplace(view.segment.get(), segments.size());
-      if (added) segments.push_back({view.segment, {}});
-      segments[entry->second].second.push_back({&row, view.length});
+      if (added) segments.push_back({view.segment, first_key, {}});
+      segments[entry->second].readers.push_back({&row, view.length});
+      first_key += view.length;
     }
   }
-  for (const auto& [segment, readers] : segments) {
+  for (const auto& [segment, first_key, readers] : segments) {
     SharedTask task;
     task.segment = segment;
     int64_t most = 0, least = std::numeric_limits<int64_t>::max();
@@ -97,6 +109,7 @@ void AttentionPlan::PlanSharedSegments(std::span<const AttentionRow> rows) {
     }
     const int64_t queries = static_cast<int64_t>(indices.size());
     task.keys = {0, most};
+    task.bias = MakeBias(first_key, most);
     task.queries = {indices.front(), queries};
     if (indices.back() - indices.front() + 1 != queries) task.indices = at::tensor(indices).to(settings_.device);
     if (least != most) {
@@ -129,10 +142,19 @@ void AttentionPlan::PlanWindowedSegments(const AttentionRow& row) {
       task.keys = {first_key - begin, end - first_key};
       task.queries = {row.first_token, queries};
       task.mask = MakeMask({first_query, queries, first_key, end - first_key}, window, settings_.device);
+      task.bias = MakeBias(first_key, end - first_key);
       shared_.push_back(std::move(task));
     }
     begin = end;
   }
+}
+
+// Undefined without slopes.
+at::Tensor AttentionPlan::MakeBias(int64_t first_key, int64_t keys) const {
+  const std::vector<float>& slopes = settings_.scores.slopes;
+  if (slopes.empty()) return {};
+  const at::Tensor positions = at::arange(first_key, first_key + keys, at::kFloat);
+  return at::outer(at::tensor(slopes), positions).to(settings_.device);
 }
 
 void AttentionPlan::RunOwn(const OwnTask& task, int64_t layer, const AttentionInput& batch,
@@ -144,8 +166,10 @@ void AttentionPlan::RunOwn(const OwnTask& task, int64_t layer, const AttentionIn
   input.key = keys.narrow(0, task.keys.first, task.keys.second);
   input.value = values.narrow(0, task.keys.first, task.keys.second);
   input.mask = task.mask;
+  input.bias = task.bias;
   input.causal = task.causal;
-  input.scale = settings_.scale;
+  input.scale = settings_.scores.scale;
+  input.soft_cap = settings_.scores.soft_cap;
   const AttentionOutput part = SoftmaxAttention(input, settings_.kernel);
   out.values.narrow(0, task.queries.first, task.queries.second).copy_(part.values);
   out.lse.narrow(0, task.queries.first, task.queries.second).copy_(part.lse);
@@ -171,11 +195,22 @@ at::Tensor AttentionPlan::Run(int64_t layer, const at::Tensor& query, const at::
     }
     const at::Tensor keys = task.tail->tail_keys(layer), values = task.tail->tail_values(layer);
     const int64_t row = task.queries.first, stride = keys.stride(0);
-    singles.push_back({query.const_data_ptr<float>() + row * query.stride(0),
-                       keys.const_data_ptr<float>() + task.keys.first * stride,
-                       values.const_data_ptr<float>() + task.keys.first * stride, task.keys.second, stride, heads,
-                       key.size(1), head_dim, static_cast<float>(settings_.scale),
-                       out.values.data_ptr<float>() + row * heads * head_dim, out.lse.data_ptr<float>() + row * heads});
+    SingleQuery single;
+    single.query = query.const_data_ptr<float>() + row * query.stride(0);
+    single.key = keys.const_data_ptr<float>() + task.keys.first * stride;
+    single.value = values.const_data_ptr<float>() + task.keys.first * stride;
+    single.keys = task.keys.second;
+    single.key_stride = stride;
+    single.heads = heads;
+    single.kv_heads = key.size(1);
+    single.head_dim = head_dim;
+    single.scale = static_cast<float>(settings_.scores.scale);
+    single.soft_cap = static_cast<float>(settings_.scores.soft_cap);
+    single.slopes = settings_.scores.slopes.empty() ? nullptr : settings_.scores.slopes.data();
+    single.first_key = task.first_key;
+    single.values = out.values.data_ptr<float>() + row * heads * head_dim;
+    single.lse = out.lse.data_ptr<float>() + row * heads;
+    singles.push_back(single);
   }
   at::parallel_for(0, static_cast<int64_t>(singles.size()), 4, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) AttendSingleQuery(singles[i]);
@@ -191,7 +226,9 @@ at::Tensor AttentionPlan::Run(int64_t layer, const at::Tensor& query, const at::
     input.key = task.segment->keys.select(0, layer).narrow(0, task.keys.first, task.keys.second);
     input.value = task.segment->values.select(0, layer).narrow(0, task.keys.first, task.keys.second);
     input.mask = task.mask;
-    input.scale = settings_.scale;
+    input.bias = task.bias;
+    input.scale = settings_.scores.scale;
+    input.soft_cap = settings_.scores.soft_cap;
     const AttentionOutput merged =
         MergeAttention({of_queries(out.values), of_queries(out.lse)}, SoftmaxAttention(input, settings_.kernel));
     if (task.indices.defined()) {

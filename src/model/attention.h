@@ -28,7 +28,7 @@ class AttentionPlan {
  public:
   struct Settings {
     int64_t window = 0;  // as in LayerSpec
-    double scale = 1.0;
+    ScoreSettings scores;
     AttentionKernel kernel = AttentionKernel::kPlain;
     at::Device device = at::kCPU;
   };
@@ -46,9 +46,10 @@ class AttentionPlan {
   struct OwnTask {
     Range queries;
     const SegmentedCache* tail = nullptr;
-    Range keys;  // of the tail or of the batch
+    Range keys;             // of the tail or of the batch
+    int64_t first_key = 0;  // position of the first of them in the sequence
     bool causal = false;
-    at::Tensor mask;  // as in AttentionInput
+    at::Tensor mask, bias;  // as in AttentionInput
   };
   // Queries of any rows over a shared segment; merged into what their own tasks gave.
   struct SharedTask {
@@ -56,12 +57,13 @@ class AttentionPlan {
     Range keys;
     Range queries;
     at::Tensor indices;  // of the queries, where they are not one range
-    at::Tensor mask;
+    at::Tensor mask, bias;
   };
 
   void PlanOwnKeys(const AttentionRow& row);
   void PlanSharedSegments(std::span<const AttentionRow> rows);
   void PlanWindowedSegments(const AttentionRow& row);
+  at::Tensor MakeBias(int64_t first_key, int64_t keys) const;
   void RunOwn(const OwnTask& task, int64_t layer, const AttentionInput& batch, const AttentionOutput& out) const;
 
   Settings settings_;

@@ -19,8 +19,14 @@ constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 
 AttentionOutput FlashCpu(const AttentionInput& input) {
   const auto heads_first = [](const at::Tensor& x) { return x.transpose(0, 1).unsqueeze(0); };
-  const std::optional<at::Tensor> mask =
-      input.mask.defined() ? std::optional(input.mask.to(input.query.scalar_type())) : std::nullopt;
+  std::optional<at::Tensor> mask;
+  if (input.mask.defined()) mask = input.mask;
+  if (input.bias.defined()) {
+    // One row for all queries where there is no mask.
+    mask = mask ? *mask + input.bias.unsqueeze(1) : input.bias.unsqueeze(1).repeat({1, input.query.size(0), 1});
+    mask = mask->unsqueeze(0);
+  }
+  if (mask) mask = mask->to(input.query.scalar_type());
   const auto [values, lse] = at::_scaled_dot_product_flash_attention_for_cpu(
       heads_first(input.query), heads_first(input.key), heads_first(input.value), /*dropout_p=*/0.0, input.causal, mask,
       input.scale);
@@ -34,6 +40,8 @@ AttentionOutput Plain(const AttentionInput& input) {
   const at::Tensor key = heads_first(input.key).repeat_interleave(groups, 0);
   const at::Tensor value = heads_first(input.value).repeat_interleave(groups, 0);
   at::Tensor scores = at::matmul(query, key.transpose(1, 2)) * input.scale;
+  if (input.soft_cap > 0) scores = (scores / input.soft_cap).tanh_().mul_(input.soft_cap);
+  if (input.bias.defined()) scores = scores + input.bias.unsqueeze(1);
   if (input.causal) {
     scores = scores + at::triu(at::full({query.size(1), key.size(1)}, kMinusInfinity, scores.options()), 1);
   }
@@ -46,7 +54,10 @@ AttentionOutput Plain(const AttentionInput& input) {
 }  // namespace
 
 AttentionOutput SoftmaxAttention(const AttentionInput& input, AttentionKernel kernel) {
-  return kernel == AttentionKernel::kFlashCpu ? FlashCpu(input) : Plain(input);
+  // The fused kernel knows no soft caps, and takes biases in the queries' type only: too coarse for distant keys.
+  const bool coarse = input.bias.defined() && input.query.scalar_type() != at::kFloat;
+  const bool fused = kernel == AttentionKernel::kFlashCpu && input.soft_cap == 0 && !coarse;
+  return fused ? FlashCpu(input) : Plain(input);
 }
 
 AttentionOutput MergeAttention(const AttentionOutput& a, const AttentionOutput& b) {
@@ -69,7 +80,10 @@ void AttendSingleQuery(const SingleQuery& in) {
       float dot = 0.0f;
 #pragma omp simd reduction(+ : dot)
       for (int64_t d = 0; d < in.head_dim; ++d) dot += query[d] * key[d];
-      scores[k] = dot * in.scale;
+      dot *= in.scale;
+      if (in.soft_cap > 0) dot = in.soft_cap * std::tanh(dot / in.soft_cap);
+      if (in.slopes != nullptr) dot += in.slopes[h] * static_cast<float>(in.first_key + k);
+      scores[k] = dot;
       most = std::max(most, scores[k]);
     }
     float sum = 0.0f;

@@ -4,18 +4,29 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <vector>
+
 namespace toolformer {
 
 // Kernels: the fused one of libtorch for the CPU, or a composition of plain operators, which works on every device and
 // checks the other.
 enum class AttentionKernel { kFlashCpu, kPlain };
 
+// How scores become what the softmax sees: cap tanh(scale q.k / cap) + slope * key position + mask.
+struct ScoreSettings {
+  double scale = 1.0;
+  double soft_cap = 0.0;      // 0: none
+  std::vector<float> slopes;  // of ALiBi, one a head; empty: none
+};
+
 struct AttentionInput {
   at::Tensor query;       // [queries, heads, head_dim]
   at::Tensor key, value;  // [keys, kv_heads, head_dim]
   at::Tensor mask;        // [queries, keys] f32, added to the scores; undefined: none
+  at::Tensor bias;        // [heads, keys] f32, added to the scores of every query; undefined: none
   bool causal = false;    // as many keys as queries, each query sees the keys up to its own
   double scale = 1.0;
+  double soft_cap = 0.0;
 };
 
 struct AttentionOutput {
@@ -33,7 +44,9 @@ AttentionOutput MergeAttention(const AttentionOutput& a, const AttentionOutput& 
 struct SingleQuery {
   const float *query, *key, *value;
   int64_t keys, key_stride, heads, kv_heads, head_dim;
-  float scale;
+  float scale, soft_cap;
+  const float* slopes;  // one a head; null: none
+  int64_t first_key;    // position of the first key in its sequence
   float *values, *lse;
 };
 void AttendSingleQuery(const SingleQuery& input);

@@ -1,5 +1,6 @@
 #include "src/model/config_reader.h"
 
+#include <charconv>
 #include <cmath>
 #include <utility>
 #include <vector>
@@ -65,18 +66,48 @@ class Json : public ConfigReader {
     }
     return strings;
   }
-  bool HasTensor(std::string_view name) const override { return weights_.Find(name) != nullptr; }
+  absl::StatusOr<std::optional<std::vector<double>>> Reals(std::string_view name) const override {
+    const nlohmann::json* value = Find(name);
+    if (value == nullptr) return std::nullopt;
+    if (!value->is_array()) return WrongType(name, "a list of numbers");
+    std::vector<double> reals;
+    for (const nlohmann::json& element : *value) {
+      if (!element.is_number()) return WrongType(name, "a list of numbers");
+      reals.push_back(element.get<double>());
+    }
+    return reals;
+  }
+  bool Has(std::string_view name) const override { return Walk(name) != nullptr; }
+  bool IsNull(std::string_view name) const override {
+    const nlohmann::json* value = Walk(name);
+    return value != nullptr && value->is_null();
+  }
 
  private:
+  const WeightFile& weights() const override { return weights_; }
+
   // Null where the field is absent or null.
   const nlohmann::json* Find(std::string_view name) const {
+    const nlohmann::json* value = Walk(name);
+    return value == nullptr || value->is_null() ? nullptr : value;
+  }
+  // Null where the field is absent.
+  const nlohmann::json* Walk(std::string_view name) const {
     const nlohmann::json* value = &config_;
     while (true) {
       const size_t slash = name.find('/');
-      if (!value->is_object()) return nullptr;
-      const auto found = value->find(std::string(name.substr(0, slash)));
-      if (found == value->end() || found->is_null()) return nullptr;
-      value = &*found;
+      const std::string_view step = name.substr(0, slash);
+      if (value->is_array()) {
+        size_t index = 0;
+        const auto [stop, error] = std::from_chars(step.data(), step.data() + step.size(), index);
+        if (error != std::errc() || stop != step.data() + step.size() || index >= value->size()) return nullptr;
+        value = &(*value)[index];
+      } else {
+        if (!value->is_object()) return nullptr;
+        const auto found = value->find(std::string(step));
+        if (found == value->end()) return nullptr;
+        value = &*found;
+      }
       if (slash == std::string_view::npos) return value;
       name.remove_prefix(slash + 1);
     }
@@ -115,15 +146,41 @@ class Gguf : public ConfigReader {
     if (!value) return std::nullopt;
     return std::vector<std::string>(value->begin(), value->end());
   }
-  bool HasTensor(std::string_view name) const override { return file_.Find(name) != nullptr; }
+  // No list of numbers is asked for in GGUF metadata.
+  absl::StatusOr<std::optional<std::vector<double>>> Reals(std::string_view) const override { return std::nullopt; }
+  bool Has(std::string_view name) const override {
+    const auto value = Integer(name);
+    return !value.ok() || value->has_value();  // an error: it is there and of another type
+  }
+  bool IsNull(std::string_view) const override { return false; }
 
  private:
+  const WeightFile& weights() const override { return file_; }
+
   const GgufFile& file_;
   const std::string prefix_;
 };
 
 }  // namespace
 
+absl::StatusOr<std::optional<double>> ConfigReader::Number(std::string_view name) const {
+  if (const auto flag = Boolean(name); flag.ok()) {
+    if (!flag->has_value()) return std::nullopt;
+    return **flag ? 1.0 : 0.0;
+  }
+  if (const auto integer = Integer(name); integer.ok()) return static_cast<double>(**integer);
+  return Real(name);
+}
+absl::StatusOr<std::optional<std::vector<double>>> ConfigReader::TensorValues(std::string_view name) const {
+  const TensorInfo* info = weights().Find(name);
+  if (info == nullptr) return std::nullopt;
+  if (info->elements > 1 << 16) {
+    return InvalidArgument("{}: tensor '{}' has {} elements, too many", where(), name, info->elements);
+  }
+  std::vector<float> values(info->elements);
+  TF_RETURN_IF_ERROR(weights().ReadF32(name, 0, values));
+  return std::vector<double>(values.begin(), values.end());
+}
 absl::StatusOr<int64_t> ConfigReader::RequiredInteger(std::string_view name) const {
   return Require(Integer(name), where(), name);
 }

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "src/files/gguf.h"
@@ -22,16 +23,26 @@ class ConfigReader {
   virtual const std::string& where() const = 0;
 
   // Nothing where the field is absent (or null); kInvalidArgument where it has another type. A '/' in a name of
-  // config.json separates the levels of nested objects; names of GGUF metadata are given without the architecture's
-  // prefix.
+  // config.json separates the levels of nested objects and lists (a list's levels are indices); names of GGUF metadata
+  // are given without the architecture's prefix.
   virtual absl::StatusOr<std::optional<int64_t>> Integer(std::string_view name) const = 0;
   virtual absl::StatusOr<std::optional<double>> Real(std::string_view name) const = 0;
   virtual absl::StatusOr<std::optional<bool>> Boolean(std::string_view name) const = 0;
   virtual absl::StatusOr<std::optional<std::string>> String(std::string_view name) const = 0;
   virtual absl::StatusOr<std::optional<std::vector<std::string>>> Strings(std::string_view name) const = 0;
 
+  virtual absl::StatusOr<std::optional<std::vector<double>>> Reals(std::string_view name) const = 0;
+
+  // Whether the field is there, and whether it is there and says null.
+  virtual bool Has(std::string_view name) const = 0;
+  virtual bool IsNull(std::string_view name) const = 0;
+  // An integer, a real or a flag (1 or 0).
+  absl::StatusOr<std::optional<double>> Number(std::string_view name) const;
+
   // Whether the weights hold a tensor of that name.
-  virtual bool HasTensor(std::string_view name) const = 0;
+  bool HasTensor(std::string_view name) const { return weights().Find(name) != nullptr; }
+  // Its values; nothing where there is no such tensor. For small ones: kInvalidArgument where it has over 65,536.
+  absl::StatusOr<std::optional<std::vector<double>>> TensorValues(std::string_view name) const;
 
   absl::StatusOr<int64_t> RequiredInteger(std::string_view name) const;
   absl::StatusOr<double> RequiredReal(std::string_view name) const;
@@ -39,6 +50,9 @@ class ConfigReader {
   absl::StatusOr<double> RealOr(std::string_view name, double fallback) const;
   absl::StatusOr<bool> BooleanOr(std::string_view name, bool fallback) const;
   absl::StatusOr<std::string> StringOr(std::string_view name, std::string fallback) const;
+
+ protected:
+  virtual const WeightFile& weights() const = 0;
 };
 
 // config.json of a Hugging Face folder; `weights` must outlive the reader.

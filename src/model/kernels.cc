@@ -10,11 +10,13 @@
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/mul.h>
 #include <ATen/ops/outer.h>
+#include <ATen/ops/relu.h>
 #include <ATen/ops/rsqrt.h>
 #include <ATen/ops/silu.h>
 #include <ATen/ops/tensor.h>
 
 #include <cmath>
+#include <vector>
 
 namespace toolformer {
 namespace {
@@ -57,16 +59,15 @@ struct RotaryView {
   int64_t token_stride, heads, head_dim;
 };
 
-void RotateRows(const RotaryView& x, const RotaryTable& table, const at::Tensor& positions) {
-  const int64_t half = table.cosines.size(1);
-  const float* cosines = table.cosines.data_ptr<float>();
-  const float* sines = table.sines.data_ptr<float>();
-  const int64_t* position = positions.data_ptr<int64_t>();
+void RotateRows(const RotaryView& x, const RotaryAngles& angles) {
+  const int64_t tokens = angles.cosines.size(0), half = angles.cosines.size(1);
+  const float* cosines = angles.cosines.const_data_ptr<float>();
+  const float* sines = angles.sines.const_data_ptr<float>();
   const int64_t grain = std::max<int64_t>(1, kGrain / (x.heads * x.head_dim));
-  at::parallel_for(0, positions.numel(), grain, [&](int64_t begin, int64_t end) {
+  at::parallel_for(0, tokens, grain, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
-      const float* c = cosines + position[t] * half;
-      const float* s = sines + position[t] * half;
+      const float* c = cosines + t * half;
+      const float* s = sines + t * half;
       for (int64_t h = 0; h < x.heads; ++h) {
         float* first = x.data + t * x.token_stride + h * x.head_dim;
         float* second = first + half;
@@ -88,33 +89,36 @@ at::Tensor Normalize(const at::Tensor& x, const Norm& norm, NormKind kind, doubl
   return at::layer_norm(x.to(at::kFloat), {x.size(-1)}, norm.weight, norm.bias, epsilon).to(x.scalar_type());
 }
 
-RotaryTable MakeRotaryTable(const RotarySpec& spec, int64_t context, const at::Device& device) {
-  const int64_t half = static_cast<int64_t>(spec.inverse_frequencies.size());
-  at::Tensor cosines = at::empty({context, half}, at::kFloat);
-  at::Tensor sines = at::empty({context, half}, at::kFloat);
+RotaryAngles MakeRotaryAngles(const RotarySpec& spec, std::span<const TokenPlace> places, const at::Device& device) {
+  const auto tokens = static_cast<int64_t>(places.size()), half = spec.dims / 2;
+  at::Tensor cosines = at::empty({tokens, half}, at::kFloat);
+  at::Tensor sines = at::empty({tokens, half}, at::kFloat);
   float* c = cosines.data_ptr<float>();
   float* s = sines.data_ptr<float>();
-  at::parallel_for(0, context, 64, [&](int64_t begin, int64_t end) {
+  at::parallel_for(0, tokens, 32, [&](int64_t begin, int64_t end) {
+    std::vector<double> frequencies;
     for (int64_t t = begin; t < end; ++t) {
+      if (t == begin || (spec.depends_on_length() && places[t].length != places[t - 1].length)) {
+        frequencies = RotaryFrequencies(spec, places[t].length);
+      }
       for (int64_t j = 0; j < half; ++j) {
         // The reference implementations round frequency and angle to float32; at positions in the thousands this shows.
-        const float angle = static_cast<float>(t) * static_cast<float>(spec.inverse_frequencies[j]);
-        c[t * half + j] = static_cast<float>(std::cos(static_cast<double>(angle)));
-        s[t * half + j] = static_cast<float>(std::sin(static_cast<double>(angle)));
+        const float angle = static_cast<float>(places[t].position) * static_cast<float>(frequencies[j]);
+        c[t * half + j] = static_cast<float>(std::cos(static_cast<double>(angle)) * spec.magnitude);
+        s[t * half + j] = static_cast<float>(std::sin(static_cast<double>(angle)) * spec.magnitude);
       }
     }
   });
   return {cosines.to(device), sines.to(device)};
 }
 
-void Rotate(const at::Tensor& x, const RotaryTable& table, const at::Tensor& positions) {
+void Rotate(const at::Tensor& x, const RotaryAngles& angles) {
   if (IsPlainCpu(x)) {
-    RotateRows({x.data_ptr<float>(), x.stride(0), x.size(1), x.size(2)}, table, positions);
+    RotateRows({x.data_ptr<float>(), x.stride(0), x.size(1), x.size(2)}, angles);
     return;
   }
-  const int64_t half = table.cosines.size(1);
-  const at::Tensor c = table.cosines.index_select(0, positions).unsqueeze(1);
-  const at::Tensor s = table.sines.index_select(0, positions).unsqueeze(1);
+  const int64_t half = angles.cosines.size(1);
+  const at::Tensor c = angles.cosines.unsqueeze(1), s = angles.sines.unsqueeze(1);
   const at::Tensor first = x.narrow(-1, 0, half), second = x.narrow(-1, half, half);
   const at::Tensor a = first.to(at::kFloat).clone(), b = second.to(at::kFloat).clone();
   first.copy_(a * c - b * s);
@@ -123,7 +127,21 @@ void Rotate(const at::Tensor& x, const RotaryTable& table, const at::Tensor& pos
 
 at::Tensor Activate(const at::Tensor& x, Activation activation, bool gated) {
   const at::Tensor gate = gated ? x.narrow(-1, 0, x.size(-1) / 2) : x;
-  at::Tensor activated = activation == Activation::kSilu ? at::silu(gate) : at::gelu(gate, "tanh");
+  at::Tensor activated;
+  switch (activation) {
+    case Activation::kSilu:
+      activated = at::silu(gate);
+      break;
+    case Activation::kGeluTanh:
+      activated = at::gelu(gate, "tanh");
+      break;
+    case Activation::kGelu:
+      activated = at::gelu(gate);
+      break;
+    case Activation::kRelu:
+      activated = at::relu(gate);
+      break;
+  }
   return gated ? activated.mul_(x.narrow(-1, x.size(-1) / 2, x.size(-1) / 2)) : activated;
 }
 

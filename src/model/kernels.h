@@ -5,25 +5,29 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <vector>
+#include <span>
 
 #include "src/model/spec.h"
 #include "src/model/weights.h"
 
 namespace toolformer {
 
-// x [rows, n] -> same shape and type; statistics in float32.
+// x [..., n] -> same shape and type; statistics in float32.
 at::Tensor Normalize(const at::Tensor& x, const Norm& norm, NormKind kind, double epsilon);
 
-// cos and sin [context, rotary_dim / 2] f32 of a rotary table, on `device`.
-struct RotaryTable {
+// cos and sin [tokens, dims / 2] f32 of the angles of a batch's tokens.
+struct RotaryAngles {
   at::Tensor cosines, sines;
 };
-RotaryTable MakeRotaryTable(const RotarySpec& spec, int64_t context, const at::Device& device);
+// A token's place in its sequence, and how long that sequence is with all the tokens of the batch.
+struct TokenPlace {
+  int64_t position, length;
+};
+RotaryAngles MakeRotaryAngles(const RotarySpec& spec, std::span<const TokenPlace> places, const at::Device& device);
 
-// Rotates x [tokens, heads, head_dim] in place: the pairs (j, j + rotary_dim/2) of token t by the angle of
-// positions[t]. `x` may be a strided view whose last two dimensions are dense.
-void Rotate(const at::Tensor& x, const RotaryTable& table, const at::Tensor& positions);
+// Rotates x [tokens, heads, head_dim] in place: the pairs (j, j + dims / 2) of each token by its angle j. `x` may be a
+// strided view whose last two dimensions are dense.
+void Rotate(const at::Tensor& x, const RotaryAngles& angles);
 
 // activation(gate) * up for x = [gate, up] [rows, 2n]; activation(x) where not gated.
 at::Tensor Activate(const at::Tensor& x, Activation activation, bool gated);

@@ -22,61 +22,49 @@ namespace {
 
 constexpr uint64_t kMaxConfigBytes = 16 << 20;
 
-std::string Architectures(std::span<const FamilyFile> families) {
-  std::string names;
-  for (const FamilyFile& family : families) names += (names.empty() ? "" : ", ") + std::string(family.architecture);
-  return names;
-}
-
-absl::StatusOr<FamilyFile> FindFamily(std::span<const FamilyFile> families, const std::string& architecture,
-                                      const std::string& where) {
-  for (const FamilyFile& family : families) {
-    if (family.architecture == architecture) return family;
-  }
-  return Unimplemented("{}: architecture '{}' is not supported; supported: {}", where, architecture,
-                       Architectures(families));
-}
+constexpr uint64_t kMaxShardBytes = 5'000'000'000;
 
 // An open checkpoint: what is needed to make a spec of it and to read its weights.
 struct Checkpoint {
   std::unique_ptr<WeightFile> weights;
   std::unique_ptr<ConfigReader> config;
-  FamilyFile family;
+  FamilyFile file;
+  TransformerSpec spec;
+  nlohmann::json json;  // config.json, where there is one
 };
 
 absl::StatusOr<Checkpoint> OpenFile(const std::string& path) {
   // A wrong file is named for what it is, before anything is said of GGUF.
-  TF_ASSIGN_OR_RETURN(std::unique_ptr<WeightFile> weights, WeightFile::Open(path));
-  const auto* file = dynamic_cast<const GgufFile*>(weights.get());
+  Checkpoint checkpoint;
+  TF_ASSIGN_OR_RETURN(checkpoint.weights, WeightFile::Open(path));
+  const auto* file = dynamic_cast<const GgufFile*>(checkpoint.weights.get());
   if (file == nullptr) {
     return InvalidArgument(
         "{}: a {} file alone is not a model; give the folder that holds it, config.json and tokenizer.json", path,
-        weights->format());
+        checkpoint.weights->format());
   }
   TF_ASSIGN_OR_RETURN(const std::optional<std::string_view> architecture, file->String("general.architecture"));
   if (!architecture) return InvalidArgument("{}: field 'general.architecture' is missing", path);
-  Checkpoint checkpoint;
-  TF_ASSIGN_OR_RETURN(checkpoint.family, FindFamily(GgufFamilies(), std::string(*architecture), path));
+  TF_ASSIGN_OR_RETURN(checkpoint.file, FindGgufFamily(path, *architecture));
   checkpoint.config = GgufConfigReader(*file, std::string(*architecture));
-  checkpoint.weights = std::move(weights);
+  TF_ASSIGN_OR_RETURN(checkpoint.spec, ReadGgufSpec(*checkpoint.file.family, *checkpoint.config));
   return checkpoint;
 }
 
 absl::StatusOr<Checkpoint> OpenFolder(const std::string& path) {
   const std::string config_path = path + "/config.json";
   TF_ASSIGN_OR_RETURN(const std::string text, ReadFile(config_path, kMaxConfigBytes));
+  Checkpoint checkpoint;
   absl::StatusOr<nlohmann::json> config = ParseJson(text);
   if (!config.ok()) return Annotate(config.status(), config_path);
-  const auto architectures = config->is_object() ? config->find("architectures") : config->end();
-  if (!config->is_object() || architectures == config->end() || !architectures->is_array() || architectures->empty() ||
-      !architectures->front().is_string()) {
-    return InvalidArgument("{}: field 'architectures' is missing or not a list of names", config_path);
-  }
-  Checkpoint checkpoint;
-  TF_ASSIGN_OR_RETURN(checkpoint.family,
-                      FindFamily(HuggingFaceFamilies(), architectures->front().get<std::string>(), config_path));
+  if (!config->is_object()) return InvalidArgument("{}: is not a JSON object", config_path);
+  checkpoint.json = *std::move(config);
+  // The family first: that an architecture is not supported is said even where the weights are not there.
+  const nlohmann::json& json = checkpoint.json;
+  TF_ASSIGN_OR_RETURN(checkpoint.file, FindHuggingFaceFamily(config_path, json));
   TF_ASSIGN_OR_RETURN(checkpoint.weights, WeightFile::Open(path));
-  checkpoint.config = JsonConfigReader(*std::move(config), config_path, *checkpoint.weights);
+  checkpoint.config = JsonConfigReader(json, config_path, *checkpoint.weights);
+  TF_ASSIGN_OR_RETURN(checkpoint.spec, ReadHuggingFaceSpec(*checkpoint.file.family, *checkpoint.config));
   return checkpoint;
 }
 
@@ -103,13 +91,19 @@ absl::StatusOr<std::string> Fingerprint(const WeightFile& weights) {
 
 class LoadedModel : public Model {
  public:
-  LoadedModel(ModelInfo info, std::shared_ptr<const Tokenizer> tokenizer, Transformer transformer)
-      : info_(std::move(info)), tokenizer_(std::move(tokenizer)), transformer_(std::move(transformer)) {}
+  struct Parts {
+    ModelInfo info;
+    std::shared_ptr<const Tokenizer> tokenizer;
+    const Family* family = nullptr;
+    nlohmann::json config;       // as Save writes it
+    int64_t context_length = 0;  // at most the transformer's
+  };
+  LoadedModel(Parts parts, Transformer transformer) : parts_(std::move(parts)), transformer_(std::move(transformer)) {}
 
-  const ModelInfo& info() const override { return info_; }
-  const Tokenizer& tokenizer() const override { return *tokenizer_; }
+  const ModelInfo& info() const override { return parts_.info; }
+  const Tokenizer& tokenizer() const override { return *parts_.tokenizer; }
   int64_t vocab_size() const override { return transformer_.spec().vocab_size; }
-  int64_t context_length() const override { return transformer_.spec().context_length; }
+  int64_t context_length() const override { return parts_.context_length; }
   std::unique_ptr<KvCache> NewCache() const override {
     return std::make_unique<SegmentedCache>(transformer_.cache_layout());
   }
@@ -122,11 +116,12 @@ class LoadedModel : public Model {
     });
   }
 
+  absl::Status Save(const std::string& folder) const override;
+
  private:
   absl::Status CheckRows(std::span<const ForwardRow> rows) const;
 
-  const ModelInfo info_;
-  const std::shared_ptr<const Tokenizer> tokenizer_;
+  const Parts parts_;
   const Transformer transformer_;
 };
 
@@ -164,46 +159,72 @@ absl::Status LoadedModel::CheckRows(std::span<const ForwardRow> rows) const {
   return absl::OkStatus();
 }
 
+absl::Status LoadedModel::Save(const std::string& folder) const {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) return Unavailable("{}: the folder cannot be made: {}", folder, error.message());
+  TF_RETURN_IF_ERROR(SaveTokenizer(parts_.info.path, folder));
+  TF_RETURN_IF_ERROR(GuardLibtorch([&]() -> absl::Status {
+    const c10::InferenceMode inference;
+    return WriteShardedSafetensors(folder, StoredTensors(*parts_.family, transformer_.spec(), transformer_.weights()),
+                                   kMaxShardBytes);
+  }));
+  TF_ASSIGN_OR_RETURN(const std::unique_ptr<AtomicFile> file, AtomicFile::Create(folder + "/config.json"));
+  TF_RETURN_IF_ERROR(file->Write(parts_.config.dump(2) + "\n"));
+  return file->Commit();
+}
+
+// The config.json that Save writes: the file's own where there is one.
+nlohmann::json ConfigToSave(const Checkpoint& checkpoint, const Tokenizer& tokenizer, at::ScalarType type) {
+  nlohmann::json config = checkpoint.json;
+  if (config.is_null()) {
+    config = WriteHuggingFaceConfig(*checkpoint.file.family, checkpoint.spec);
+    config["bos_token_id"] = tokenizer.start_id();
+    config["pad_token_id"] = nullptr;  // else transformers takes one that fits its usual vocabulary
+    if (!tokenizer.end_ids().empty()) config["eos_token_id"] = tokenizer.end_ids();
+  }
+  config["architectures"] = {checkpoint.file.family->architectures.front()};
+  config.erase("dtype");
+  config["torch_dtype"] = type == at::kFloat ? "float32" : "bfloat16";
+  return config;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Model>> Model::Load(const std::string& path, const ModelOptions& options) {
   TF_ASSIGN_OR_RETURN(const c10::Device device, OpenDevice(options.device));
-  TF_ASSIGN_OR_RETURN(const Checkpoint checkpoint, OpenCheckpoint(path));
+  if (options.context_length < 0) return InvalidArgument("context length {} is negative", options.context_length);
+  TF_ASSIGN_OR_RETURN(Checkpoint checkpoint, OpenCheckpoint(path));
   const std::string& where = checkpoint.config->where();
   const at::ScalarType type = options.type == WeightType::kBFloat16 ? at::kBFloat16 : at::kFloat;
-  const WeightSource source{*checkpoint.weights, checkpoint.family, where, type};
-
-  TF_ASSIGN_OR_RETURN(TransformerSpec spec, checkpoint.family.spec(*checkpoint.config));
+  const WeightSource source{*checkpoint.weights, checkpoint.file, where, type, options.progress};
+  TransformerSpec& spec = checkpoint.spec;
   if (spec.vocab_size == 0) {
     TF_ASSIGN_OR_RETURN(spec.vocab_size, EmbeddingRows(source));
   }
-  TF_RETURN_IF_ERROR(CheckSpec(spec, where));
-  if (spec.layer.empty()) spec.layer.resize(spec.layers);
-  if (static_cast<int64_t>(spec.layer.size()) != spec.layers) {
-    return InvalidArgument("{}: {} layer types for {} layers", where, spec.layer.size(), spec.layers);
-  }
-  if (options.context_length < 0) return InvalidArgument("context length {} is negative", options.context_length);
+  TF_RETURN_IF_ERROR(CompleteSpec(where, &spec));
 
-  TF_ASSIGN_OR_RETURN(std::shared_ptr<const Tokenizer> tokenizer, LoadTokenizer(path));
-  if (tokenizer->vocab_size() > spec.vocab_size) {
-    return InvalidArgument("{}: the tokenizer has {} tokens, the model {}", where, tokenizer->vocab_size(),
+  LoadedModel::Parts parts;
+  parts.family = checkpoint.file.family;
+  TF_ASSIGN_OR_RETURN(parts.tokenizer, LoadTokenizer(path));
+  if (parts.tokenizer->vocab_size() > spec.vocab_size) {
+    return InvalidArgument("{}: the tokenizer has {} tokens, the model {}", where, parts.tokenizer->vocab_size(),
                            spec.vocab_size);
   }
-  ModelInfo info;
-  info.path = path;
-  info.family = spec.family;
-  info.layers = spec.layers;
-  info.hidden = spec.hidden;
-  TF_ASSIGN_OR_RETURN(info.fingerprint, Fingerprint(*checkpoint.weights));
-  for (const TensorInfo& tensor : checkpoint.weights->tensors()) info.parameters += tensor.elements;
+  parts.config = ConfigToSave(checkpoint, *parts.tokenizer, type);
+  parts.context_length =
+      options.context_length > 0 ? std::min(spec.context_length, options.context_length) : spec.context_length;
+  parts.info.path = path;
+  parts.info.family = spec.family;
+  parts.info.layers = spec.layers;
+  parts.info.hidden = spec.hidden;
+  TF_ASSIGN_OR_RETURN(parts.info.fingerprint, Fingerprint(*checkpoint.weights));
+  for (const TensorInfo& tensor : checkpoint.weights->tensors()) parts.info.parameters += tensor.elements;
 
   return GuardLibtorch([&]() -> absl::StatusOr<std::unique_ptr<Model>> {
     const c10::InferenceMode inference;
     TF_ASSIGN_OR_RETURN(TransformerWeights weights, LoadWeights(source, spec));
-    // After loading: a position table has the file's length.
-    if (options.context_length > 0) spec.context_length = std::min(spec.context_length, options.context_length);
-    return std::make_unique<LoadedModel>(std::move(info), std::move(tokenizer),
-                                         Transformer(std::move(spec), std::move(weights), device));
+    return std::make_unique<LoadedModel>(std::move(parts), Transformer(std::move(spec), std::move(weights), device));
   });
 }
 

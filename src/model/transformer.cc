@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/embedding.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/tensor.h>
 
@@ -10,18 +11,6 @@
 
 namespace toolformer {
 namespace {
-
-void MoveTo(const at::Device& device, at::Tensor* tensor) {
-  if (tensor->defined()) *tensor = tensor->to(device);
-}
-void MoveTo(const at::Device& device, Norm* norm) {
-  MoveTo(device, &norm->weight);
-  MoveTo(device, &norm->bias);
-}
-void MoveTo(const at::Device& device, Linear* linear) {
-  MoveTo(device, &linear->weight);
-  MoveTo(device, &linear->bias);
-}
 
 at::Tensor Apply(const Linear& linear, const at::Tensor& x) {
   return at::linear(x, linear.weight, linear.bias.defined() ? std::optional(linear.bias) : std::nullopt);
@@ -32,27 +21,9 @@ at::Tensor Apply(const Linear& linear, const at::Tensor& x) {
 Transformer::Transformer(TransformerSpec spec, TransformerWeights weights, const at::Device& device)
     : spec_(std::move(spec)), weights_(std::move(weights)), device_(device) {
   attention_kernel_ = device.is_cpu() ? AttentionKernel::kFlashCpu : AttentionKernel::kPlain;
-  MoveTo(device, &weights_.embedding);
-  MoveTo(device, &weights_.position_embedding);
-  MoveTo(device, &weights_.final_norm);
-  if (spec_.tied_output) {
-    weights_.output.weight = weights_.embedding;
-  } else {
-    MoveTo(device, &weights_.output);
-  }
-  for (LayerWeights& layer : weights_.layers) {
-    for (Norm* norm : {&layer.attention_norm, &layer.post_attention_norm, &layer.mlp_norm, &layer.post_mlp_norm,
-                       &layer.query_norm, &layer.key_norm}) {
-      MoveTo(device, norm);
-    }
-    for (Linear* linear : {&layer.query_key_value, &layer.attention_out, &layer.up, &layer.down})
-      MoveTo(device, linear);
-  }
-  if (spec_.position == PositionKind::kRotary) {
-    for (const RotarySpec& rotary : spec_.rotary) {
-      rotary_.push_back(MakeRotaryTable(rotary, spec_.context_length, device));
-    }
-  }
+  ForEachTensor(&weights_, [&](at::Tensor* tensor) { *tensor = tensor->to(device); });
+  if (spec_.tied_output) weights_.output.weight = weights_.embedding;
+  if (spec_.position == PositionKind::kAlibi) alibi_slopes_ = AlibiSlopes(spec_.heads);
 }
 
 CacheLayout Transformer::cache_layout() const {
@@ -62,6 +33,7 @@ CacheLayout Transformer::cache_layout() const {
 Transformer::Batch Transformer::Pack(std::span<const ForwardRow> rows) const {
   Batch batch;
   std::vector<int64_t> ids, positions, wanted;
+  std::vector<TokenPlace> places;
   for (const ForwardRow& row : rows) {
     auto* cache = static_cast<SegmentedCache*>(row.cache);
     const auto first = static_cast<int64_t>(ids.size());
@@ -69,7 +41,8 @@ Transformer::Batch Transformer::Pack(std::span<const ForwardRow> rows) const {
     const auto tokens = static_cast<int64_t>(row.ids.size());
     for (int64_t i = 0; i < tokens; ++i) {
       ids.push_back(row.ids[i]);
-      positions.push_back(past + i);
+      positions.push_back(spec_.position_offset + past + i);
+      places.push_back({past + i, past + tokens});
     }
     for (const int64_t index : row.wanted) wanted.push_back(first + index);
     if (cache != nullptr) cache->Reserve(tokens);
@@ -78,14 +51,27 @@ Transformer::Batch Transformer::Pack(std::span<const ForwardRow> rows) const {
   batch.ids = at::tensor(ids).to(device_);
   batch.positions = at::tensor(positions).to(device_);
   batch.wanted = at::tensor(wanted, at::kLong).to(device_);
+  for (const RotarySpec& rotary : spec_.rotary) batch.angles.push_back(MakeRotaryAngles(rotary, places, device_));
   return batch;
 }
 
 at::Tensor Transformer::Embed(const Batch& batch) const {
   at::Tensor x = at::embedding(weights_.embedding, batch.ids);
-  if (spec_.embedding_scale != 1.0) x = x * spec_.embedding_scale;
+  // Rounded to the weights' type first, as the models were trained.
+  if (spec_.embedding_scale != 1.0) x = x * at::full({1}, spec_.embedding_scale, x.options());
+  if (weights_.embedding_in.weight.defined()) x = Apply(weights_.embedding_in, x);
   if (spec_.position == PositionKind::kLearned) x = x + at::embedding(weights_.position_embedding, batch.positions);
+  if (spec_.embedding_norm) x = Normalize(x, weights_.embedding_norm, spec_.norm, spec_.norm_epsilon);
   return x;
+}
+
+// Logits of the last block's output.
+at::Tensor Transformer::Project(const at::Tensor& x) const {
+  at::Tensor h = spec_.final_norm ? Normalize(x, weights_.final_norm, spec_.norm, spec_.norm_epsilon) : x;
+  if (weights_.embedding_out.weight.defined()) h = Apply(weights_.embedding_out, h);
+  at::Tensor logits = Apply(weights_.output, h).to(at::kFloat);
+  if (spec_.logit_soft_cap > 0) logits = (logits / spec_.logit_soft_cap).tanh_().mul_(spec_.logit_soft_cap);
+  return logits.cpu();
 }
 
 at::Tensor Transformer::Attend(int64_t layer, const at::Tensor& x, const Batch& batch,
@@ -95,14 +81,19 @@ at::Tensor Transformer::Attend(int64_t layer, const at::Tensor& x, const Batch& 
   at::Tensor query = joined.narrow(1, 0, spec_.heads);
   at::Tensor key = joined.narrow(1, spec_.heads, spec_.kv_heads);
   const at::Tensor value = joined.narrow(1, spec_.heads + spec_.kv_heads, spec_.kv_heads);
-  if (spec_.query_key_norms) {
-    query = Normalize(query.contiguous(), weights.query_norm, spec_.norm, spec_.norm_epsilon);
-    key = Normalize(key.contiguous(), weights.key_norm, spec_.norm, spec_.norm_epsilon);
+  if (spec_.query_key_norm != QueryKeyNorm::kNone) {
+    const auto normalize = [&](const at::Tensor& heads, const Norm& norm) {
+      const at::Tensor dense =
+          spec_.query_key_norm == QueryKeyNorm::kHead ? heads.contiguous() : heads.flatten(1).contiguous();
+      return Normalize(dense, norm, spec_.norm, spec_.norm_epsilon).view(heads.sizes());
+    };
+    query = normalize(query, weights.query_norm);
+    key = normalize(key, weights.key_norm);
   }
-  if (spec_.position == PositionKind::kRotary) {
-    const RotaryTable& table = rotary_[spec_.layer[layer].rotary_table];
-    Rotate(query, table, batch.positions);
-    Rotate(key, table, batch.positions);
+  if (spec_.position == PositionKind::kRotary && spec_.layer[layer].rotary_table != kNoRotary) {
+    const RotaryAngles& angles = batch.angles[spec_.layer[layer].rotary_table];
+    Rotate(query, angles);
+    Rotate(key, angles);
   }
   for (const AttentionRow& row : batch.rows) {
     if (row.cache == nullptr) continue;
@@ -115,30 +106,43 @@ at::Tensor Transformer::Attend(int64_t layer, const at::Tensor& x, const Batch& 
 
 at::Tensor Transformer::Forward(std::span<const ForwardRow> rows) const {
   const Batch batch = Pack(rows);
-  std::map<int64_t, AttentionPlan> plans;  // by window
+  const auto key = [](const LayerSpec& layer) { return std::pair(layer.window, layer.score_factor); };
+  std::map<std::pair<int64_t, double>, AttentionPlan> plans;
   for (const LayerSpec& layer : spec_.layer) {
-    if (plans.count(layer.window) != 0) continue;
-    plans.emplace(layer.window,
-                  AttentionPlan(batch.rows, {layer.window, spec_.attention_scale, attention_kernel_, device_}));
+    if (plans.count(key(layer)) != 0) continue;
+    AttentionPlan::Settings settings;
+    settings.window = layer.window;
+    settings.scores = {spec_.attention_scale * layer.score_factor, spec_.attention_soft_cap, alibi_slopes_};
+    settings.kernel = attention_kernel_;
+    settings.device = device_;
+    plans.emplace(key(layer), AttentionPlan(batch.rows, settings));
   }
-  at::Tensor x = Embed(batch);
-  const auto normalize = [&](const at::Tensor& h, const Norm& norm) {
-    return Normalize(h, norm, spec_.norm, spec_.norm_epsilon);
+  const NormPlace place = spec_.norm_place;
+  const bool on_residual = place == NormPlace::kNormedResidual, on_sum = place == NormPlace::kAfterSum;
+  const bool before = on_residual || place == NormPlace::kBefore || place == NormPlace::kSandwich;
+  const bool on_branch = place == NormPlace::kBranch || place == NormPlace::kSandwich;
+  const auto normalize_if = [&](const bool& wanted, const at::Tensor& h, const Norm& norm) {
+    return wanted ? Normalize(h, norm, spec_.norm, spec_.norm_epsilon) : h;
   };
+  at::Tensor x = Embed(batch);
   for (int64_t i = 0; i < spec_.layers; ++i) {
     const LayerWeights& weights = weights_.layers[i];
-    at::Tensor h = Attend(i, normalize(x, weights.attention_norm), batch, plans.at(spec_.layer[i].window));
+    const at::Tensor input = normalize_if(before, x, weights.attention_norm);
+    if (on_residual) x = input;
+    at::Tensor h = Attend(i, input, batch, plans.at(key(spec_.layer[i])));
     if (i + 1 == spec_.layers) {
       // Nothing after the last attention looks at another token: only the wanted ones go on.
       h = h.index_select(0, batch.wanted);
       x = x.index_select(0, batch.wanted);
     }
-    x = x + (spec_.sandwich_norms ? normalize(h, weights.post_attention_norm) : h);
-    const at::Tensor up = Apply(weights.up, normalize(x, weights.mlp_norm));
-    h = Apply(weights.down, Activate(up, spec_.activation, spec_.gated_mlp));
-    x = x + (spec_.sandwich_norms ? normalize(h, weights.post_mlp_norm) : h);
+    at::Tensor sum = x + normalize_if(on_branch, h, weights.post_attention_norm);
+    sum = normalize_if(on_sum, sum, weights.attention_norm);
+    const at::Tensor mlp_input = normalize_if(before, spec_.parallel_residual ? x : sum, weights.mlp_norm);
+    if (on_residual) sum = mlp_input;
+    h = Apply(weights.down, Activate(Apply(weights.up, mlp_input), spec_.activation, spec_.gated_mlp));
+    x = normalize_if(on_sum, sum + normalize_if(on_branch, h, weights.post_mlp_norm), weights.mlp_norm);
   }
-  at::Tensor logits = Apply(weights_.output, normalize(x, weights_.final_norm)).to(at::kFloat).cpu();
+  at::Tensor logits = Project(x);
   for (const AttentionRow& row : batch.rows) {
     if (row.cache != nullptr) row.cache->Commit(row.tokens);
   }

@@ -21,6 +21,7 @@ class Transformer {
   Transformer(TransformerSpec spec, TransformerWeights weights, const at::Device& device);
 
   const TransformerSpec& spec() const { return spec_; }
+  const TransformerWeights& weights() const { return weights_; }
   CacheLayout cache_layout() const;
 
   // As LanguageModel::Forward; rows have been checked. Throws what libtorch throws; caches are then unchanged.
@@ -34,16 +35,18 @@ class Transformer {
   struct Batch {
     std::vector<AttentionRow> rows;
     at::Tensor ids, positions, wanted;  // [tokens], [tokens], [wanted tokens] int64
+    std::vector<RotaryAngles> angles;   // of each rotary table
   };
 
   Batch Pack(std::span<const ForwardRow> rows) const;
   at::Tensor Embed(const Batch& batch) const;
   at::Tensor Attend(int64_t layer, const at::Tensor& x, const Batch& batch, const AttentionPlan& plan) const;
+  at::Tensor Project(const at::Tensor& x) const;
 
   TransformerSpec spec_;
   TransformerWeights weights_;
   at::Device device_;
-  std::vector<RotaryTable> rotary_;
+  std::vector<float> alibi_slopes_;
   AttentionKernel attention_kernel_;
 };
 

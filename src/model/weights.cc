@@ -1,224 +1,218 @@
 #include "src/model/weights.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/zeros.h>
 #include <fmt/ranges.h>
 
+#include <cstring>
 #include <mutex>
-#include <optional>
+#include <set>
 #include <utility>
 
 #include "src/base/status.h"
+#include "src/model/placement.h"
 
 namespace toolformer {
 namespace {
 
-// How the rows of one stored tensor become rows of ours.
-enum class RowOrder {
-  kAsStored,
-  kInterleavedPairs,  // rotary pairs are neighbours in the file and half a head apart with us
-};
+// Values read at a time by one thread where they are not read straight into place.
+constexpr int64_t kChunk = 1 << 18;
 
-class Loader {
+class Allocator {
  public:
-  Loader(const WeightSource& source, const TransformerSpec& spec) : source_(source), spec_(spec) {}
+  Allocator(const TransformerSpec& spec, at::ScalarType type) : spec_(spec), type_(type) {}
 
-  absl::StatusOr<TransformerWeights> Load();
-
-  // The file's name of a role, without suffix; empty where the family has no such tensor.
-  std::string Name(Role role, int64_t layer) const;
+  TransformerWeights Allocate() const {
+    TransformerWeights weights;
+    const int64_t width = spec_.embedding_width;
+    weights.embedding = at::empty({spec_.vocab_size, width}, type_);
+    if (spec_.position == PositionKind::kLearned) {
+      weights.position_embedding = at::empty({spec_.position_offset + spec_.context_length, spec_.hidden}, type_);
+    }
+    if (spec_.embedding_norm) weights.embedding_norm = NewNorm(spec_.hidden);
+    if (width != spec_.hidden) {
+      weights.embedding_in = NewLinear(spec_.hidden, width, false);
+      weights.embedding_out = NewLinear(width, spec_.hidden, false);
+    }
+    for (int64_t i = 0; i < spec_.layers; ++i) weights.layers.push_back(NewLayer());
+    if (spec_.final_norm) weights.final_norm = NewNorm(spec_.hidden);
+    weights.output.weight = spec_.tied_output ? weights.embedding : at::empty({spec_.vocab_size, width}, type_);
+    if (spec_.output_bias) weights.output.bias = at::empty({spec_.vocab_size}, type_);
+    return weights;
+  }
 
  private:
-  // A tensor to be stacked with others into one of ours.
-  struct Part {
-    Role role;
-    int64_t rows;
-    RowOrder order = RowOrder::kAsStored;
-  };
+  // Norms stay in float32: they are small, and their statistics are computed in it.
+  Norm NewNorm(int64_t size) const {
+    // The values matter only where the file has none.
+    Norm norm{at::ones({size}, at::kFloat), {}};
+    if (spec_.norm == NormKind::kLayer) norm.bias = at::zeros({size}, at::kFloat);
+    return norm;
+  }
+  Linear NewLinear(int64_t rows, int64_t columns, const bool& biased) const {
+    Linear linear{at::empty({rows, columns}, type_), {}};
+    if (biased) linear.bias = at::empty({rows}, type_);
+    return linear;
+  }
+  LayerWeights NewLayer() const {
+    LayerWeights layer;
+    const int64_t hidden = spec_.hidden, mlp = spec_.mlp_hidden;
+    const int64_t query = spec_.heads * spec_.head_dim, key = spec_.kv_heads * spec_.head_dim;
+    if (spec_.norm_place != NormPlace::kBranch) {
+      layer.attention_norm = NewNorm(hidden);
+      layer.mlp_norm = NewNorm(hidden);
+    }
+    if (spec_.norm_place == NormPlace::kBranch || spec_.norm_place == NormPlace::kSandwich) {
+      layer.post_attention_norm = NewNorm(hidden);
+      layer.post_mlp_norm = NewNorm(hidden);
+    }
+    if (spec_.query_key_norm != QueryKeyNorm::kNone) {
+      const bool each_head = spec_.query_key_norm == QueryKeyNorm::kHead;
+      layer.query_norm = NewNorm(each_head ? spec_.head_dim : query);
+      layer.key_norm = NewNorm(each_head ? spec_.head_dim : key);
+    }
+    layer.query_key_value = NewLinear(query + 2 * key, hidden, spec_.qkv_bias);
+    layer.attention_out = NewLinear(hidden, query, spec_.attention_out_bias);
+    layer.up = NewLinear(spec_.gated_mlp ? 2 * mlp : mlp, hidden, spec_.mlp_bias);
+    layer.down = NewLinear(hidden, mlp, spec_.mlp_bias);
+    return layer;
+  }
 
-  absl::StatusOr<const TensorInfo*> Require(const std::string& name, const std::vector<int64_t>& shape) const;
-  absl::Status ReadRows(const TensorInfo& info, float* out, RowOrder order) const;
-  absl::StatusOr<at::Tensor> Matrix(Role role, int64_t layer, int64_t rows, int64_t columns) const;
-  absl::StatusOr<at::Tensor> Vector(const std::string& name, int64_t size) const;
-  absl::StatusOr<Norm> LoadNorm(Role role, int64_t layer, int64_t size) const;
-  absl::StatusOr<Linear> LoadLinear(const std::vector<Part>& parts, int64_t layer, int64_t columns, bool biased) const;
-  absl::StatusOr<LayerWeights> LoadLayer(int64_t layer) const;
-
-  const WeightSource& source_;
   const TransformerSpec& spec_;
+  const at::ScalarType type_;
 };
 
-std::string Loader::Name(Role role, int64_t layer) const {
-  for (const NameRule& rule : source_.family.names) {
-    if (rule.role != role) continue;
-    std::string name(rule.name);
-    if (const size_t hole = name.find("{}"); hole != std::string::npos) name.replace(hole, 2, std::to_string(layer));
-    const std::string prefixed = std::string(source_.family.layout.optional_prefix) + name;
-    return source_.file.Find(prefixed + ".weight") != nullptr ? prefixed : name;
+// The first failure of several threads.
+class Failures {
+ public:
+  void Note(const absl::Status& status) {
+    if (status.ok()) return;
+    const std::lock_guard lock(mutex_);
+    status_ = status;
   }
-  return "";
-}
+  absl::Status status() const { return status_; }
 
-absl::StatusOr<const TensorInfo*> Loader::Require(const std::string& name, const std::vector<int64_t>& shape) const {
-  const TensorInfo* info = source_.file.Find(name);
-  if (info == nullptr) return InvalidArgument("{}: tensor '{}' is missing", source_.where, name);
-  if (info->shape != shape) {
-    return InvalidArgument("{}: tensor '{}' has shape [{}], not [{}]", source_.where, name,
-                           fmt::join(info->shape, ", "), fmt::join(shape, ", "));
+ private:
+  std::mutex mutex_;
+  absl::Status status_;
+};
+
+// Vectors are small: they are read whole.
+absl::Status FillVector(const WeightFile& file, const Placement& placement) {
+  at::Tensor stored = at::empty(placement.shape, at::kFloat);
+  const int64_t size = stored.numel();
+  float* values = stored.data_ptr<float>();
+  TF_RETURN_IF_ERROR(file.ReadF32(placement.name, 0, std::span<float>(values, size)));
+  at::Tensor ours = at::empty(placement.shape, at::kFloat);
+  for (int64_t r = 0; r < size; ++r) {
+    ours.data_ptr<float>()[placement.order.OurRow(r)] = values[r] + static_cast<float>(placement.offset);
   }
-  return info;
+  at::Tensor target = placement.target;
+  target.copy_(ours);
+  return absl::OkStatus();
 }
 
-// Our row of the file's row r of a head of `dim` rows.
-int64_t HalvesRow(int64_t r, int64_t dim) {
-  const int64_t head = r / dim, within = r % dim;
-  return head * dim + (within % 2) * (dim / 2) + within / 2;
+// Reads stored rows [first, first + count) to `out`, a row of ours, in our type.
+absl::Status ReadRows(const WeightFile& file, const Placement& placement, int64_t first, int64_t count, void* out) {
+  const int64_t columns = placement.shape.back();
+  const auto size = static_cast<size_t>(count * columns);
+  if (placement.target.scalar_type() == at::kFloat) {
+    return file.ReadF32(placement.name, first * columns, std::span<float>(static_cast<float*>(out), size));
+  }
+  return file.ReadBF16(placement.name, first * columns, std::span<uint16_t>(static_cast<uint16_t*>(out), size));
 }
 
-absl::Status Loader::ReadRows(const TensorInfo& info, float* out, RowOrder order) const {
-  const int64_t columns = info.shape.size() > 1 ? info.shape.back() : info.elements;
-  const int64_t rows = columns == 0 ? 0 : info.elements / columns;
-  std::mutex mutex;
-  absl::Status failure;
-  at::parallel_for(0, rows, 1 + (1 << 18) / std::max<int64_t>(columns, 1), [&](int64_t begin, int64_t end) {
-    absl::Status status;
-    const auto read = [&](int64_t first, int64_t count, float* to) {
-      if (status.ok()) {
-        status = source_.file.ReadF32(info.name, first * columns, std::span<float>(to, count * columns));
+absl::Status FillMatrix(const WeightFile& file, const Placement& placement) {
+  const int64_t rows = placement.shape[0], columns = placement.shape[1];
+  const int64_t grain = std::max<int64_t>(1, kChunk / columns);
+  Failures failures;
+  at::parallel_for(0, rows, grain, [&](int64_t begin, int64_t end) {
+    const at::Tensor& target = placement.target;
+    auto* base = static_cast<char*>(target.data_ptr());
+    const int64_t row_bytes = columns * static_cast<int64_t>(target.element_size());
+    if (placement.transposed) {
+      for (int64_t r = begin; r < end; r += grain) {
+        const int64_t count = std::min(grain, end - r);
+        const at::Tensor block = at::empty({count, columns}, target.options());
+        failures.Note(ReadRows(file, placement, r, count, block.data_ptr()));
+        for (int64_t i = 0; i < count; ++i) target.select(1, r + i).copy_(block[i]);
       }
-    };
-    if (order == RowOrder::kAsStored) {
-      read(begin, end - begin, out + begin * columns);
+    } else if (placement.order.kind == RowOrder::Kind::kAsStored) {
+      for (int64_t r = begin; r < end; r += grain) {
+        failures.Note(ReadRows(file, placement, r, std::min(grain, end - r), base + r * row_bytes));
+      }
     } else {
-      for (int64_t r = begin; r < end; ++r) read(r, 1, out + HalvesRow(r, spec_.head_dim) * columns);
-    }
-    if (!status.ok()) {
-      const std::lock_guard lock(mutex);
-      failure = status;
+      for (int64_t r = begin; r < end; ++r) {
+        failures.Note(ReadRows(file, placement, r, 1, base + placement.order.OurRow(r) * row_bytes));
+      }
     }
   });
-  return failure;
+  return failures.status();
 }
 
-absl::StatusOr<at::Tensor> Loader::Matrix(Role role, int64_t layer, int64_t rows, int64_t columns) const {
-  TF_ASSIGN_OR_RETURN(const TensorInfo* info, Require(Name(role, layer) + ".weight", {rows, columns}));
-  at::Tensor matrix = at::empty({rows, columns}, at::kFloat);
-  TF_RETURN_IF_ERROR(ReadRows(*info, matrix.data_ptr<float>(), RowOrder::kAsStored));
-  return matrix.to(source_.type);
+// The file's names, of which a prefix may be missing.
+PlacementNames NamesInFile(const WeightSource& source) {
+  PlacementNames names;
+  names.file_name = [&source](const std::string& name) {
+    const std::string_view prefix = source.family.layout.optional_prefix;
+    if (prefix.empty() || !name.starts_with(prefix) || source.file.Find(name + ".weight") != nullptr) return name;
+    const std::string bare = name.substr(prefix.size());
+    return source.file.Find(bare + ".weight") != nullptr ? bare : name;
+  };
+  names.has = [&source, file_name = names.file_name](const std::string& name) {
+    return source.file.Find(file_name(name) + ".weight") != nullptr;
+  };
+  return names;
 }
 
-absl::StatusOr<at::Tensor> Loader::Vector(const std::string& name, int64_t size) const {
-  TF_ASSIGN_OR_RETURN(const TensorInfo* info, Require(name, {size}));
-  at::Tensor vector = at::empty({size}, at::kFloat);
-  TF_RETURN_IF_ERROR(source_.file.ReadF32(info->name, 0, std::span<float>(vector.data_ptr<float>(), size)));
-  return vector;
+absl::Status CheckStored(const WeightSource& source, const Placement& placement) {
+  const TensorInfo* info = source.file.Find(placement.name);
+  if (info == nullptr) return InvalidArgument("{}: tensor '{}' is missing", source.where, placement.name);
+  if (info->shape != placement.shape) {
+    return InvalidArgument("{}: tensor '{}' has shape [{}], not [{}]", source.where, placement.name,
+                           fmt::join(info->shape, ", "), fmt::join(placement.shape, ", "));
+  }
+  return absl::OkStatus();
 }
 
-// Norms stay in float32: they are small, and their statistics are computed in it.
-absl::StatusOr<Norm> Loader::LoadNorm(Role role, int64_t layer, int64_t size) const {
-  Norm norm;
-  TF_ASSIGN_OR_RETURN(norm.weight, Vector(Name(role, layer) + ".weight", size));
-  if (spec_.norm_weight_offset != 0.0) norm.weight.add_(spec_.norm_weight_offset);
-  if (spec_.norm == NormKind::kLayer) {
-    TF_ASSIGN_OR_RETURN(norm.bias, Vector(Name(role, layer) + ".bias", size));
-  }
-  return norm;
-}
-
-absl::StatusOr<Linear> Loader::LoadLinear(const std::vector<Part>& parts, int64_t layer, int64_t columns,
-                                          bool biased) const {
-  int64_t rows = 0;
-  for (const Part& part : parts) rows += part.rows;
-  Linear linear;
-  linear.weight = at::empty({rows, columns}, at::kFloat);
-  if (biased) linear.bias = at::empty({rows}, at::kFloat);
-  int64_t row = 0;
-  for (const Part& part : parts) {
-    const std::string name = Name(part.role, layer);
-    if (source_.family.layout.transposed_linears) {
-      TF_ASSIGN_OR_RETURN(const TensorInfo* info, Require(name + ".weight", {columns, part.rows}));
-      at::Tensor stored = at::empty({columns, part.rows}, at::kFloat);
-      TF_RETURN_IF_ERROR(ReadRows(*info, stored.data_ptr<float>(), RowOrder::kAsStored));
-      linear.weight.narrow(0, row, part.rows).copy_(stored.t());
-    } else {
-      TF_ASSIGN_OR_RETURN(const TensorInfo* info, Require(name + ".weight", {part.rows, columns}));
-      TF_RETURN_IF_ERROR(ReadRows(*info, linear.weight.data_ptr<float>() + row * columns, part.order));
-    }
-    if (biased) {
-      TF_ASSIGN_OR_RETURN(const TensorInfo* info, Require(name + ".bias", {part.rows}));
-      at::Tensor stored = at::empty({part.rows, 1}, at::kFloat);
-      TF_RETURN_IF_ERROR(source_.file.ReadF32(info->name, 0, std::span<float>(stored.data_ptr<float>(), part.rows)));
-      float* bias = linear.bias.data_ptr<float>() + row;
-      for (int64_t r = 0; r < part.rows; ++r) {
-        const int64_t to = part.order == RowOrder::kAsStored ? r : HalvesRow(r, spec_.head_dim);
-        bias[to] = stored.data_ptr<float>()[r];
-      }
-    }
-    row += part.rows;
-  }
-  linear.weight = linear.weight.to(source_.type);
-  if (biased) linear.bias = linear.bias.to(source_.type);
-  return linear;
-}
-
-absl::StatusOr<LayerWeights> Loader::LoadLayer(int64_t layer) const {
-  LayerWeights weights;
-  const int64_t query_rows = spec_.heads * spec_.head_dim;
-  const int64_t kv_rows = spec_.kv_heads * spec_.head_dim;
-  TF_ASSIGN_OR_RETURN(weights.attention_norm, LoadNorm(Role::kAttentionNorm, layer, spec_.hidden));
-  TF_ASSIGN_OR_RETURN(weights.mlp_norm, LoadNorm(Role::kMlpNorm, layer, spec_.hidden));
-  if (spec_.sandwich_norms) {
-    TF_ASSIGN_OR_RETURN(weights.post_attention_norm, LoadNorm(Role::kPostAttentionNorm, layer, spec_.hidden));
-    TF_ASSIGN_OR_RETURN(weights.post_mlp_norm, LoadNorm(Role::kPostMlpNorm, layer, spec_.hidden));
-  }
-  if (spec_.query_key_norms) {
-    TF_ASSIGN_OR_RETURN(weights.query_norm, LoadNorm(Role::kQueryNorm, layer, spec_.head_dim));
-    TF_ASSIGN_OR_RETURN(weights.key_norm, LoadNorm(Role::kKeyNorm, layer, spec_.head_dim));
-  }
-  std::vector<Part> qkv;
-  if (Name(Role::kQueryKeyValue, layer).empty()) {
-    const RowOrder order =
-        source_.family.layout.interleaved_query_key_rows ? RowOrder::kInterleavedPairs : RowOrder::kAsStored;
-    qkv = {{Role::kQuery, query_rows, order}, {Role::kKey, kv_rows, order}, {Role::kValue, kv_rows}};
-  } else {
-    qkv = {{Role::kQueryKeyValue, query_rows + 2 * kv_rows}};
-  }
-  TF_ASSIGN_OR_RETURN(weights.query_key_value, LoadLinear(qkv, layer, spec_.hidden, spec_.qkv_bias));
-  TF_ASSIGN_OR_RETURN(weights.attention_out,
-                      LoadLinear({{Role::kAttentionOut, spec_.hidden}}, layer, query_rows, spec_.attention_out_bias));
-  std::vector<Part> up;
-  if (spec_.gated_mlp) up.push_back({Role::kGate, spec_.mlp_hidden});
-  up.push_back({Role::kUp, spec_.mlp_hidden});
-  TF_ASSIGN_OR_RETURN(weights.up, LoadLinear(up, layer, spec_.hidden, spec_.mlp_bias));
-  TF_ASSIGN_OR_RETURN(weights.down, LoadLinear({{Role::kDown, spec_.hidden}}, layer, spec_.mlp_hidden, spec_.mlp_bias));
-  return weights;
-}
-
-absl::StatusOr<TransformerWeights> Loader::Load() {
-  TransformerWeights weights;
-  TF_ASSIGN_OR_RETURN(weights.embedding, Matrix(Role::kEmbedding, 0, spec_.vocab_size, spec_.hidden));
-  if (spec_.position == PositionKind::kLearned) {
-    TF_ASSIGN_OR_RETURN(weights.position_embedding,
-                        Matrix(Role::kPositionEmbedding, 0, spec_.context_length, spec_.hidden));
-  }
-  for (int64_t i = 0; i < spec_.layers; ++i) {
-    TF_ASSIGN_OR_RETURN(LayerWeights layer, LoadLayer(i));
-    weights.layers.push_back(std::move(layer));
-  }
-  TF_ASSIGN_OR_RETURN(weights.final_norm, LoadNorm(Role::kFinalNorm, 0, spec_.hidden));
-  if (spec_.tied_output) {
-    weights.output.weight = weights.embedding;
-  } else {
-    TF_ASSIGN_OR_RETURN(weights.output.weight, Matrix(Role::kOutput, 0, spec_.vocab_size, spec_.hidden));
-  }
-  return weights;
+// Our values in the file's order, contiguous, on the CPU.
+at::Tensor InStoredOrder(const Placement& placement) {
+  at::Tensor ours = placement.target.cpu();
+  if (placement.offset != 0.0) ours = ours - placement.offset;
+  if (placement.transposed) return ours.t().contiguous();
+  if (placement.order.kind == RowOrder::Kind::kAsStored) return ours.contiguous();
+  at::Tensor stored = at::empty_like(ours);
+  for (int64_t r = 0; r < ours.size(0); ++r) stored[r].copy_(ours[placement.order.OurRow(r)]);
+  return stored;
 }
 
 }  // namespace
 
+void ForEachTensor(TransformerWeights* weights, const std::function<void(at::Tensor*)>& visit) {
+  std::vector<at::Tensor*> tensors = {&weights->embedding, &weights->position_embedding};
+  const auto add_norm = [&](Norm* norm) { tensors.insert(tensors.end(), {&norm->weight, &norm->bias}); };
+  const auto add_linear = [&](Linear* linear) { tensors.insert(tensors.end(), {&linear->weight, &linear->bias}); };
+  add_norm(&weights->embedding_norm);
+  add_norm(&weights->final_norm);
+  for (Linear* linear : {&weights->embedding_in, &weights->embedding_out, &weights->output}) add_linear(linear);
+  for (LayerWeights& layer : weights->layers) {
+    for (Norm* norm : {&layer.attention_norm, &layer.post_attention_norm, &layer.mlp_norm, &layer.post_mlp_norm,
+                       &layer.query_norm, &layer.key_norm}) {
+      add_norm(norm);
+    }
+    for (Linear* linear : {&layer.query_key_value, &layer.attention_out, &layer.up, &layer.down}) add_linear(linear);
+  }
+  for (at::Tensor* tensor : tensors) {
+    if (tensor->defined()) visit(tensor);
+  }
+}
+
 absl::StatusOr<int64_t> EmbeddingRows(const WeightSource& source) {
-  const TransformerSpec unknown;
-  const std::string name = Loader(source, unknown).Name(Role::kEmbedding, 0) + ".weight";
+  const std::string name = StoredName(source.family.names, Role::kEmbedding, 0, NamesInFile(source)) + ".weight";
   const TensorInfo* info = source.file.Find(name);
   if (info == nullptr || info->shape.size() != 2) {
     return InvalidArgument("{}: tensor '{}' is missing or not a matrix", source.where, name);
@@ -227,7 +221,51 @@ absl::StatusOr<int64_t> EmbeddingRows(const WeightSource& source) {
 }
 
 absl::StatusOr<TransformerWeights> LoadWeights(const WeightSource& source, const TransformerSpec& spec) {
-  return Loader(source, spec).Load();
+  // Before anything is allocated by what the configuration says: the file must have the first tensor that it implies.
+  const PlacementNames names = NamesInFile(source);
+  const std::string first = StoredName(source.family.names, Role::kEmbedding, 0, names) + ".weight";
+  TF_RETURN_IF_ERROR(CheckStored(source, {first, {spec.vocab_size, spec.embedding_width}, {}, {}, false, 0.0}));
+  // Memory that has not been written costs nothing yet.
+  TransformerWeights weights = Allocator(spec, source.type).Allocate();
+  const std::vector<Placement> placements = PlaceTensors(source.family, spec, weights, names);
+  uint64_t done = 0, total = 0;
+  for (const Placement& placement : placements) {
+    TF_RETURN_IF_ERROR(CheckStored(source, placement));
+    total += source.file.Find(placement.name)->bytes;
+  }
+  for (const Placement& placement : placements) {
+    TF_RETURN_IF_ERROR(placement.shape.size() == 1 ? FillVector(source.file, placement)
+                                                   : FillMatrix(source.file, placement));
+    source.file.DoneWith(placement.name);
+    done += source.file.Find(placement.name)->bytes;
+    if (source.progress) source.progress(done, total);
+  }
+  return weights;
+}
+
+std::vector<TensorToWrite> StoredTensors(const Family& family, const TransformerSpec& spec,
+                                         const TransformerWeights& weights) {
+  const FamilyFile file{&family, family.names, family.layout};
+  PlacementNames names;
+  names.file_name = [](const std::string& name) { return name; };
+  names.has = [](const std::string&) { return true; };
+  std::vector<TensorToWrite> tensors;
+  std::set<std::string> written;  // a stored tensor may serve two of our roles
+  for (const Placement& placement : PlaceTensors(file, spec, weights, names)) {
+    if (!written.insert(placement.name).second) continue;
+    TensorToWrite tensor;
+    tensor.name = placement.name;
+    tensor.shape = placement.shape;
+    tensor.type = placement.target.scalar_type() == at::kFloat ? WrittenType::kFloat32 : WrittenType::kBFloat16;
+    tensor.fill = [placement](std::span<std::byte> out) -> absl::Status {
+      const at::Tensor stored = InStoredOrder(placement);
+      if (stored.nbytes() != out.size()) return Internal("tensor '{}' has another size than planned", placement.name);
+      std::memcpy(out.data(), stored.const_data_ptr(), out.size());
+      return absl::OkStatus();
+    };
+    tensors.push_back(std::move(tensor));
+  }
+  return tensors;
 }
 
 }  // namespace toolformer

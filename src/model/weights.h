@@ -4,20 +4,22 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "src/model/spec.h"
+#include "src/model/family.h"
 #include "toolformer/weight_file.h"
 
 namespace toolformer {
 
-// y = x weight^T + bias; weight [out, in], bias [out] or undefined.
+// y = x weight^T + bias; weight [out, in], bias [out] or undefined. Undefined weight: there is no such map.
 struct Linear {
   at::Tensor weight, bias;
 };
 
-// weight [n], bias [n] or undefined. Undefined weight: there is no such norm.
+// weight [n], bias [n] or undefined, f32. Undefined weight: there is no such norm.
 struct Norm {
   at::Tensor weight, bias;
 };
@@ -31,12 +33,17 @@ struct LayerWeights {
 };
 
 struct TransformerWeights {
-  at::Tensor embedding;           // [vocab, hidden]
-  at::Tensor position_embedding;  // [context, hidden] or undefined
+  at::Tensor embedding;           // [vocab, embedding width]
+  at::Tensor position_embedding;  // [position offset + context, hidden] or undefined
+  Norm embedding_norm;
+  Linear embedding_in, embedding_out;  // where the embedding is narrower than the hidden size
   std::vector<LayerWeights> layers;
   Norm final_norm;
-  Linear output;  // [vocab, hidden]; shares the embedding where tied
+  Linear output;  // [vocab, embedding width]; shares the embedding where tied
 };
+
+// Calls `visit` with every defined tensor.
+void ForEachTensor(TransformerWeights* weights, const std::function<void(at::Tensor*)>& visit);
 
 // Where weights are read from and what they become.
 struct WeightSource {
@@ -44,14 +51,20 @@ struct WeightSource {
   const FamilyFile& family;
   std::string where;  // for messages
   at::ScalarType type = at::kFloat;
+  std::function<void(uint64_t done, uint64_t total)> progress;  // bytes of the file; may be empty
 };
 
 // Rows of the embedding: the size of the vocabulary where the configuration does not say it.
 absl::StatusOr<int64_t> EmbeddingRows(const WeightSource& source);
 
-// Reads every tensor that `spec` asks for, in parallel, converting to source.type. kInvalidArgument names a tensor that
-// is missing or has another shape than the spec says. On the CPU.
+// Reads every tensor that `spec` asks for, in parallel, converting to source.type; holds no more than the weights and
+// one stored tensor at a time. kInvalidArgument names a tensor that is missing or has another shape than the spec says.
+// On the CPU.
 absl::StatusOr<TransformerWeights> LoadWeights(const WeightSource& source, const TransformerSpec& spec);
+
+// The tensors as the family's Hugging Face files hold them, to be written. `weights` must outlive the result.
+std::vector<TensorToWrite> StoredTensors(const Family& family, const TransformerSpec& spec,
+                                         const TransformerWeights& weights);
 
 }  // namespace toolformer
 

@@ -89,10 +89,16 @@ void Bpe::Split(std::string_view word, Scratch* scratch) const {
   std::vector<Symbol>& symbols = scratch->symbols;
   symbols.clear();
   const bool bytes = options_.alphabet == BpeOptions::Alphabet::kBytes;
+  const bool affixes = !options_.continuing_prefix.empty() || !options_.end_suffix.empty();
   for (size_t begin = 0; begin < word.size();) {
     const size_t length = bytes ? 1 : NextCodePoint(word.substr(begin)).length;
     const std::string_view character = word.substr(begin, length);
-    const int32_t id = bytes ? byte_pieces_[static_cast<uint8_t>(character[0])] : vocabulary_.Find(character);
+    int32_t id = -1;
+    if (affixes) {
+      id = FindAffixed(word, character);
+    } else {
+      id = bytes ? byte_pieces_[static_cast<uint8_t>(character[0])] : vocabulary_.Find(character);
+    }
     // With merge rules, what nothing can stand for is as if it were not there: its neighbours may merge.
     const bool vanishes =
         id < 0 && priorities_.empty() && vocabulary_.unknown() < 0 && (bytes || !options_.byte_fallback);
@@ -106,6 +112,14 @@ void Bpe::Split(std::string_view word, Scratch* scratch) const {
     symbols.front().previous = kNone;
     symbols.back().next = kNone;
   }
+}
+
+int32_t Bpe::FindAffixed(std::string_view word, std::string_view character) const {
+  std::string piece;
+  if (character.data() != word.data()) piece += options_.continuing_prefix;
+  piece += character;
+  if (character.data() + character.size() == word.data() + word.size()) piece += options_.end_suffix;
+  return vocabulary_.Find(piece);
 }
 
 std::optional<Bpe::Merge> Bpe::FindMerge(std::string_view word, const Symbol& left, const Symbol& right) const {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -38,6 +39,9 @@ struct BpeOptions {
   bool ignore_merges = false;  // a word that is a piece is not taken apart
   bool byte_fallback = false;  // characters without a piece become kByte tokens, where all of theirs exist
   bool fuse_unknown = false;   // one unknown token for a run of unknown characters
+  // What the pieces of characters begin with that do not begin a word, and end with where they end one.
+  std::string continuing_prefix = {};
+  std::string end_suffix = {};
 };
 
 class Bpe {
@@ -73,6 +77,7 @@ class Bpe {
   };
 
   void Split(std::string_view word, Scratch* scratch) const;
+  int32_t FindAffixed(std::string_view word, std::string_view character) const;
   std::optional<Merge> FindMerge(std::string_view word, const Symbol& left, const Symbol& right) const;
   void MergeAll(std::string_view word, Scratch* scratch) const;
   void Push(std::string_view word, uint32_t left, Scratch* scratch) const;

@@ -5,6 +5,7 @@ namespace toolformer {
 struct BpeTokenizer::Scratch {
   Regex::Scratch regex;
   Bpe::Scratch bpe;
+  Unigram::Scratch unigram;
   WordList words;
   std::vector<int32_t> ids;
 };
@@ -58,12 +59,23 @@ void BpeTokenizer::EncodeWords(std::string_view section, TextPosition position, 
   WordList& list = scratch->words;
   list.text = section;
   PreTokenize(parts_.pre_tokenizer, position, &scratch->regex, &list);
-  for (const WordList::Word& word : list.words) bpe_.Encode(list.Get(word), &scratch->bpe, &scratch->ids);
+  std::vector<int32_t>* ids = &scratch->ids;
+  if (const auto* bpe = std::get_if<Bpe>(&encoder_)) {
+    for (const WordList::Word& word : list.words) bpe->Encode(list.Get(word), &scratch->bpe, ids);
+  } else if (const auto* unigram = std::get_if<Unigram>(&encoder_)) {
+    for (const WordList::Word& word : list.words) unigram->Encode(list.Get(word), &scratch->unigram, ids);
+  } else if (const auto* word_piece = std::get_if<WordPiece>(&encoder_)) {
+    for (const WordList::Word& word : list.words) word_piece->Encode(list.Get(word), ids);
+  }
+}
+
+const Vocabulary& BpeTokenizer::vocabulary() const {
+  return std::visit([](const auto& encoder) -> const Vocabulary& { return encoder.vocabulary(); }, encoder_);
 }
 
 std::string_view BpeTokenizer::TokenBytes(int32_t id) const {
   if (id < 0 || id >= vocab_size()) return {};
-  return bpe_.vocabulary().Bytes(id);
+  return vocabulary().Bytes(id);
 }
 
 bool IsEndSpelling(std::string_view piece) {

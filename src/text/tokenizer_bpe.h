@@ -1,4 +1,4 @@
-// The tokenizer that every supported file becomes: whole tokens, normaliser, words, byte-pair encoding.
+// The tokenizer that every supported file becomes: whole tokens, normaliser, words, pieces of words.
 #ifndef TOOLFORMER_SRC_TEXT_TOKENIZER_BPE_H_
 #define TOOLFORMER_SRC_TEXT_TOKENIZER_BPE_H_
 
@@ -7,13 +7,20 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "src/text/bpe.h"
+#include "src/text/token_matcher.h"
 #include "src/text/tokenizer_pipeline.h"
+#include "src/text/unigram.h"
+#include "src/text/wordpiece.h"
 #include "toolformer/tokenizer.h"
 
 namespace toolformer {
+
+// Makes ids of words.
+using WordEncoder = std::variant<Bpe, Unigram, WordPiece>;
 
 struct TokenizerParts {
   TokenMatcher raw_tokens;         // matched in the text as it is
@@ -26,28 +33,33 @@ struct TokenizerParts {
 
 class BpeTokenizer : public Tokenizer {
  public:
-  BpeTokenizer(TokenizerParts parts, Bpe bpe) : parts_(std::move(parts)), bpe_(std::move(bpe)) {}
+  BpeTokenizer(TokenizerParts parts, WordEncoder encoder) : parts_(std::move(parts)), encoder_(std::move(encoder)) {}
 
   std::vector<int32_t> Encode(std::string_view text) const override;
   std::vector<int32_t> EncodeContinuation(std::string_view text) const override;
   std::string_view TokenBytes(int32_t id) const override;
-  int32_t vocab_size() const override { return bpe_.vocabulary().size(); }
+  int32_t vocab_size() const override { return vocabulary().size(); }
   int32_t start_id() const override { return parts_.start_id; }
   const std::vector<int32_t>& end_ids() const override { return parts_.end_ids; }
 
  private:
   struct Scratch;
+  const Vocabulary& vocabulary() const;
   std::vector<int32_t> EncodeAt(std::string_view text, TextPosition position) const;
   void EncodeSection(std::string_view section, TextPosition position, Scratch* scratch) const;
   void EncodeWords(std::string_view section, TextPosition position, Scratch* scratch) const;
 
   TokenizerParts parts_;
-  Bpe bpe_;
+  WordEncoder encoder_;
 };
 
 // `file` begins the error messages of all of these.
 absl::StatusOr<std::shared_ptr<const Tokenizer>> LoadGgufTokenizer(const std::string& file);
 absl::StatusOr<std::shared_ptr<const Tokenizer>> LoadJsonTokenizer(const std::string& file);
+absl::StatusOr<std::shared_ptr<const Tokenizer>> LoadSentencePieceTokenizer(const std::string& file);
+// A folder with vocab.json and merges.txt, or with vocab.txt.
+absl::StatusOr<std::shared_ptr<const Tokenizer>> LoadMergesTokenizer(const std::string& folder);
+absl::StatusOr<std::shared_ptr<const Tokenizer>> LoadWordPieceTokenizer(const std::string& folder);
 
 // Whether a control token spelled so ends a turn or a text, in whatever field a file names it or not.
 bool IsEndSpelling(std::string_view piece);

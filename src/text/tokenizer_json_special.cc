@@ -23,6 +23,7 @@ class Finder {
       : file_(file), pieces_(pieces), special_(special) {}
 
   absl::Status ReadConfigs();
+  void ReadHints(const SpecialHints& hints);
   void ReadPostProcessor(const json& root);
   void ReadSpellings();
   absl::StatusOr<SpecialIds> Finish();
@@ -122,6 +123,11 @@ absl::Status Finder::ReadConfigs() {
   return absl::OkStatus();
 }
 
+void Finder::ReadHints(const SpecialHints& hints) {
+  if (bos_ < 0) bos_ = hints.bos;
+  if (eos_ < 0 && hints.eos >= 0) AddEnd(hints.eos);
+}
+
 void Finder::ReadPostProcessor(const json& root) {
   const json::json_pointer single("/post_processor/single");
   if (!root.contains(single) || !root[single].is_array()) return;
@@ -186,9 +192,10 @@ int32_t PieceTable::Find(const std::string& piece) const {
 }
 
 absl::StatusOr<SpecialIds> FindSpecialIds(const json& root, const std::string& file, const PieceTable& pieces,
-                                          const std::vector<int32_t>& special) {
+                                          const std::vector<int32_t>& special, const SpecialHints& hints) {
   Finder finder(file, pieces, special);
   TF_RETURN_IF_ERROR(finder.ReadConfigs());
+  finder.ReadHints(hints);
   finder.ReadPostProcessor(root);
   finder.ReadSpellings();
   return finder.Finish();

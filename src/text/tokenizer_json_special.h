@@ -36,11 +36,16 @@ struct SpecialIds {
   std::vector<int32_t> ends;
 };
 
+// What the tokenizer itself says, where no file beside it does; -1 for nothing.
+struct SpecialHints {
+  int32_t bos = -1, eos = -1;
+};
+
 // From tokenizer_config.json, special_tokens_map.json, generation_config.json and config.json beside `file`, as far as
-// they are there; then from the post-processor and the spelling of the special tokens of `root` itself.
+// they are there; then from `hints`, the post-processor and the spelling of the special tokens of `root` itself.
 // kInvalidArgument where a file names a token that is not there, or nothing says how a text begins.
 absl::StatusOr<SpecialIds> FindSpecialIds(const nlohmann::json& root, const std::string& file, const PieceTable& pieces,
-                                          const std::vector<int32_t>& special);
+                                          const std::vector<int32_t>& special, const SpecialHints& hints = {});
 
 }  // namespace toolformer
 

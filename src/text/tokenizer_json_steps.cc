@@ -1,85 +1,44 @@
 #include "src/text/tokenizer_json_steps.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "src/base/status.h"
-#include "src/text/byte_level.h"
+#include "src/base/utf8.h"
+#include "src/text/tokenizer_json_fields.h"
 #include "src/text/tokenizer_messages.h"
 #include "src/text/tokenizer_presets.h"
+#include "src/text/unicode.h"
 
 namespace toolformer {
 namespace {
 
 using nlohmann::json;
 
-constexpr char kNormalizers[] = "Sequence, Prepend, Replace and NFC";
-constexpr char kPreTokenizers[] = "Sequence, ByteLevel, Digits, Metaspace, Punctuation and Split";
-constexpr char kDecoders[] = "Sequence, ByteFallback, ByteLevel, Fuse, Metaspace, Replace and Strip at the start";
+constexpr char kNormalizers[] =
+    "Sequence, BertNormalizer, Lowercase, NFC, NFD, NFKC, NFKD, Nmt, Precompiled, Prepend, Replace, Strip and "
+    "StripAccents";
+constexpr char kPreTokenizers[] =
+    "Sequence, BertPreTokenizer, ByteLevel, CharDelimiterSplit, Digits, Metaspace, Punctuation, Split, Whitespace and "
+    "WhitespaceSplit";
 
-absl::StatusOr<std::string> TypeOf(const json& object, const std::string& where) {
-  if (!object.is_object()) return InvalidArgument("{} is not an object", where);
-  const auto type = object.find("type");
-  if (type == object.end() || !type->is_string()) return InvalidArgument("{}.type is not a string", where);
-  return type->get<std::string>();
-}
-
-// The steps of `root` in order, with where each stands: itself, or the members of Sequences in it.
-using Located = std::pair<const json*, std::string>;
-absl::StatusOr<std::vector<Located>> Flatten(const json& root, const char* member, const std::string& where) {
-  std::vector<Located> flat, stack;
-  if (!root.is_null()) stack.push_back({&root, where});
-  while (!stack.empty()) {
-    const Located top = std::move(stack.back());
-    stack.pop_back();
-    TF_ASSIGN_OR_RETURN(const std::string type, TypeOf(*top.first, top.second));
-    if (type != "Sequence") {
-      flat.push_back(top);
-      continue;
-    }
-    const auto members = top.first->find(member);
-    if (members == top.first->end() || !members->is_array()) {
-      return InvalidArgument("{}.{} is not an array", top.second, member);
-    }
-    for (size_t i = members->size(); i-- > 0;) {
-      stack.push_back({&(*members)[i], fmt::format("{}.{}[{}]", top.second, member, i)});
-    }
-  }
-  return flat;
-}
-
-struct Pattern {
-  std::shared_ptr<const Regex> regex;
-  std::string literal;
-  bool is_literal = false;
-};
-
-absl::StatusOr<Pattern> ParsePattern(const json& step, const std::string& where) {
-  const auto pattern = step.find("pattern");
-  if (pattern != step.end() && pattern->is_object() && pattern->size() == 1) {
-    const std::string kind = pattern->begin().key();
-    if (pattern->begin()->is_string() && (kind == "String" || kind == "Regex")) {
-      Pattern out;
-      out.is_literal = kind == "String";
-      const std::string& text = pattern->begin()->get_ref<const std::string&>();
-      if (text.empty()) return InvalidArgument("{}.pattern is empty", where);
-      if (out.is_literal) out.literal = text;
-      auto regex = out.is_literal ? Regex::CompileLiteral(text) : Regex::Compile(text);
-      if (!regex.ok()) return Annotate(regex.status(), where + ".pattern");
-      out.regex = *std::move(regex);
-      return out;
-    }
-  }
-  return InvalidArgument("{}.pattern is neither {{\"String\": ..}} nor {{\"Regex\": ..}}", where);
-}
+// What the regular expressions of these steps call a word character.
+#define TF_WORD_CLASS R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\u200c\u200d)"
 
 absl::StatusOr<PreTokenizerStep::Behavior> ParseBehavior(const json& step, const std::string& where) {
   using Behavior = PreTokenizerStep::Behavior;
   TF_ASSIGN_OR_RETURN(const std::string name, JsonString(step, "behavior", where, "Isolated"));
-  if (name == "Isolated") return Behavior::kIsolated;
-  if (name == "Removed") return Behavior::kRemoved;
-  if (name == "MergedWithPrevious") return Behavior::kMergedWithPrevious;
-  if (name == "MergedWithNext") return Behavior::kMergedWithNext;
-  if (name == "Contiguous") return Behavior::kContiguous;
+  // Older files spell them in small letters.
+  const auto is = [&](std::string_view known) {
+    return std::equal(name.begin(), name.end(), known.begin(), known.end(),
+                      [](char a, char b) { return (a | 0x20) == (b | 0x20); });
+  };
+  if (is("Isolated")) return Behavior::kIsolated;
+  if (is("Removed")) return Behavior::kRemoved;
+  if (is("MergedWithPrevious")) return Behavior::kMergedWithPrevious;
+  if (is("MergedWithNext")) return Behavior::kMergedWithNext;
+  if (is("Contiguous")) return Behavior::kContiguous;
   return Unimplemented(
       "{}.behavior is {}; supported are Isolated, Removed, MergedWithPrevious, MergedWithNext and Contiguous", where,
       Quote(name));
@@ -89,6 +48,12 @@ PreTokenizerStep Simple(PreTokenizerStep::Kind kind, const std::string& content)
   PreTokenizerStep step;
   step.kind = kind;
   step.content = content;
+  return step;
+}
+
+absl::StatusOr<PreTokenizerStep> RemoveMatches(std::string_view pattern) {
+  TF_ASSIGN_OR_RETURN(PreTokenizerStep step, SplitAt(pattern));
+  step.behavior = PreTokenizerStep::Behavior::kRemoved;
   return step;
 }
 
@@ -127,17 +92,41 @@ absl::Status ParseMetaspace(const json& object, const std::string& where, PreTok
   return absl::OkStatus();
 }
 
+absl::Status ParseWhitespace(const std::string& type, PreTokenizer* out) {
+  if (type == "Whitespace") {
+    TF_ASSIGN_OR_RETURN(PreTokenizerStep step,
+                        RemoveMatches("[" TF_WORD_CLASS "]+|[^" TF_WORD_CLASS R"(\p{White_Space}]+)"));
+    step.invert = true;
+    out->steps.push_back(std::move(step));
+    return absl::OkStatus();
+  }
+  TF_ASSIGN_OR_RETURN(PreTokenizerStep spaces, RemoveMatches(R"(\p{White_Space})"));
+  out->steps.push_back(std::move(spaces));
+  if (type == "WhitespaceSplit") return absl::OkStatus();
+  TF_ASSIGN_OR_RETURN(PreTokenizerStep punctuation, SplitAt(PunctuationPattern()));
+  out->steps.push_back(std::move(punctuation));
+  return absl::OkStatus();
+}
+
 absl::StatusOr<PreTokenizerStep> ParseSplitting(const json& object, const std::string& type, const std::string& where) {
   if (type == "Digits") {
     TF_ASSIGN_OR_RETURN(const bool individual, JsonFlag(object, "individual_digits", where, false));
     return SplitAt(individual ? R"(\p{N})" : R"(\p{N}+)");
   }
   PreTokenizerStep step = Simple(PreTokenizerStep::Kind::kSplit, "");
+  if (type == "CharDelimiterSplit") {
+    TF_ASSIGN_OR_RETURN(const std::string delimiter, JsonString(object, "delimiter", where, ""));
+    if (delimiter.empty() || NextCodePoint(delimiter).length != delimiter.size()) {
+      return InvalidArgument("{}.delimiter is {}; it must be one character", where, Quote(delimiter));
+    }
+    TF_ASSIGN_OR_RETURN(step.pattern, Regex::CompileLiteral(delimiter));
+    step.behavior = PreTokenizerStep::Behavior::kRemoved;
+    return step;
+  }
   if (type == "Punctuation") {
-    // ASCII punctuation is more than the category P.
-    TF_ASSIGN_OR_RETURN(step, SplitAt(R"([\p{P}$+<=>\^`|~])"));
+    TF_ASSIGN_OR_RETURN(step, SplitAt(PunctuationPattern()));
   } else {
-    TF_ASSIGN_OR_RETURN(const Pattern pattern, ParsePattern(object, where));
+    TF_ASSIGN_OR_RETURN(const JsonPattern pattern, ParseJsonPattern(object, where));
     step.pattern = pattern.regex;
     TF_ASSIGN_OR_RETURN(step.invert, JsonFlag(object, "invert", where, false));
   }
@@ -145,40 +134,85 @@ absl::StatusOr<PreTokenizerStep> ParseSplitting(const json& object, const std::s
   return step;
 }
 
+absl::Status ParseBertNormalizer(const json& object, const std::string& where, std::vector<NormalizerStep>* steps) {
+  TF_ASSIGN_OR_RETURN(const bool cleans, JsonFlag(object, "clean_text", where, true));
+  TF_ASSIGN_OR_RETURN(const bool chinese, JsonFlag(object, "handle_chinese_chars", where, true));
+  TF_ASSIGN_OR_RETURN(const bool lower, JsonFlag(object, "lowercase", where, true));
+  TF_ASSIGN_OR_RETURN(const bool accents, JsonFlag(object, "strip_accents", where, lower));
+  if (cleans) steps->push_back({NormalizerStep::Kind::kBertClean});
+  if (chinese) steps->push_back({NormalizerStep::Kind::kBertChinese});
+  if (accents) steps->push_back({NormalizerStep::Kind::kBertAccents});
+  if (lower) steps->push_back({NormalizerStep::Kind::kLowerCase});
+  return absl::OkStatus();
+}
+
+absl::Status ParsePrecompiled(const json& object, const std::string& where, std::vector<NormalizerStep>* steps) {
+  TF_ASSIGN_OR_RETURN(const std::string encoded, JsonString(object, "precompiled_charsmap", where, ""));
+  // Some files have the step without a table: it changes nothing.
+  if (encoded.empty()) return absl::OkStatus();
+  std::string bytes;
+  if (!absl::Base64Unescape(encoded, &bytes)) {
+    return InvalidArgument("{}.precompiled_charsmap is not base64", where);
+  }
+  NormalizerStep step{NormalizerStep::Kind::kCharsmap};
+  TF_ASSIGN_OR_RETURN(step.charsmap, Charsmap::Parse(bytes, where + ".precompiled_charsmap"));
+  steps->push_back(std::move(step));
+  return absl::OkStatus();
+}
+
+absl::Status ParseStrip(const json& object, const std::string& where, std::vector<NormalizerStep>* steps) {
+  TF_ASSIGN_OR_RETURN(const bool left, JsonFlag(object, "strip_left", where, true));
+  TF_ASSIGN_OR_RETURN(const bool right, JsonFlag(object, "strip_right", where, true));
+  if (left) steps->push_back({NormalizerStep::Kind::kStripLeft});
+  if (right) steps->push_back({NormalizerStep::Kind::kStripRight});
+  return absl::OkStatus();
+}
+
+absl::StatusOr<NormalizerStep> ParseReplace(const json& object, const std::string& where) {
+  TF_ASSIGN_OR_RETURN(JsonPattern pattern, ParseJsonPattern(object, where));
+  if (pattern.regex->can_match_empty()) {
+    return Unimplemented("{}.pattern can match the empty string; supported are patterns that cannot", where);
+  }
+  TF_ASSIGN_OR_RETURN(std::string content, JsonString(object, "content", where, ""));
+  return NormalizerStep{NormalizerStep::Kind::kReplace, std::move(content), std::move(pattern.regex)};
+}
+
+std::optional<NormalizerStep::Kind> FindPlainNormalizer(std::string_view type) {
+  using Kind = NormalizerStep::Kind;
+  constexpr std::pair<std::string_view, Kind> kPlain[] = {{"NFC", Kind::kNfc},
+                                                          {"NFD", Kind::kNfd},
+                                                          {"NFKC", Kind::kNfkc},
+                                                          {"NFKD", Kind::kNfkd},
+                                                          {"Nmt", Kind::kNmt},
+                                                          {"Lowercase", Kind::kLowerCase},
+                                                          {"StripAccents", Kind::kStripMarks}};
+  for (const auto& [name, kind] : kPlain) {
+    if (name == type) return kind;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
-absl::StatusOr<bool> JsonFlag(const json& object, const char* name, const std::string& where, const bool& otherwise) {
-  const auto member = object.find(name);
-  if (member == object.end() || member->is_null()) return otherwise;
-  if (!member->is_boolean()) return InvalidArgument("{}.{} is neither true nor false", where, name);
-  return member->get<bool>();
-}
-
-absl::StatusOr<std::string> JsonString(const json& object, const char* name, const std::string& where,
-                                       const std::string& otherwise) {
-  const auto member = object.find(name);
-  if (member == object.end() || member->is_null()) return otherwise;
-  if (!member->is_string()) return InvalidArgument("{}.{} is not a string", where, name);
-  return member->get<std::string>();
-}
-
 absl::StatusOr<std::vector<NormalizerStep>> ParseNormalizer(const json& root, const std::string& where) {
-  TF_ASSIGN_OR_RETURN(const std::vector<Located> flat, Flatten(root, "normalizers", where));
+  TF_ASSIGN_OR_RETURN(const std::vector<JsonStep> flat, FlattenJsonSteps(root, "normalizers", where));
   std::vector<NormalizerStep> steps;
   for (const auto& [object, at] : flat) {
-    TF_ASSIGN_OR_RETURN(const std::string type, TypeOf(*object, at));
-    if (type == "Prepend") {
+    TF_ASSIGN_OR_RETURN(const std::string type, JsonType(*object, at));
+    if (const auto plain = FindPlainNormalizer(type)) {
+      steps.push_back({*plain});
+    } else if (type == "Prepend") {
       TF_ASSIGN_OR_RETURN(std::string content, JsonString(*object, "prepend", at, ""));
-      steps.push_back({NormalizerStep::Kind::kPrepend, std::move(content), nullptr});
+      steps.push_back({NormalizerStep::Kind::kPrepend, std::move(content)});
     } else if (type == "Replace") {
-      TF_ASSIGN_OR_RETURN(Pattern pattern, ParsePattern(*object, at));
-      if (pattern.regex->can_match_empty()) {
-        return Unimplemented("{}.pattern can match the empty string; supported are patterns that cannot", at);
-      }
-      TF_ASSIGN_OR_RETURN(std::string content, JsonString(*object, "content", at, ""));
-      steps.push_back({NormalizerStep::Kind::kReplace, std::move(content), std::move(pattern.regex)});
-    } else if (type == "NFC") {
-      steps.push_back({NormalizerStep::Kind::kNfc, "", nullptr});
+      TF_ASSIGN_OR_RETURN(NormalizerStep step, ParseReplace(*object, at));
+      steps.push_back(std::move(step));
+    } else if (type == "BertNormalizer") {
+      TF_RETURN_IF_ERROR(ParseBertNormalizer(*object, at, &steps));
+    } else if (type == "Precompiled") {
+      TF_RETURN_IF_ERROR(ParsePrecompiled(*object, at, &steps));
+    } else if (type == "Strip") {
+      TF_RETURN_IF_ERROR(ParseStrip(*object, at, &steps));
     } else {
       return Unimplemented("{}.type is {}; supported are {}", at, Quote(type), kNormalizers);
     }
@@ -187,17 +221,19 @@ absl::StatusOr<std::vector<NormalizerStep>> ParseNormalizer(const json& root, co
 }
 
 absl::StatusOr<PreTokenizer> ParsePreTokenizer(const json& root, const std::string& where) {
-  TF_ASSIGN_OR_RETURN(const std::vector<Located> flat, Flatten(root, "pretokenizers", where));
+  TF_ASSIGN_OR_RETURN(const std::vector<JsonStep> flat, FlattenJsonSteps(root, "pretokenizers", where));
   PreTokenizer out;
   for (const auto& [object, at] : flat) {
-    TF_ASSIGN_OR_RETURN(const std::string type, TypeOf(*object, at));
+    TF_ASSIGN_OR_RETURN(const std::string type, JsonType(*object, at));
     // After ByteLevel the text is spelled in its alphabet, where other patterns match other things.
     if (out.byte_level) return Unimplemented("{}: {} after ByteLevel; ByteLevel is supported last", at, Quote(type));
     if (type == "ByteLevel") {
       TF_RETURN_IF_ERROR(ParseByteLevel(*object, at, &out));
     } else if (type == "Metaspace") {
       TF_RETURN_IF_ERROR(ParseMetaspace(*object, at, &out));
-    } else if (type == "Digits" || type == "Punctuation" || type == "Split") {
+    } else if (type == "Whitespace" || type == "WhitespaceSplit" || type == "BertPreTokenizer") {
+      TF_RETURN_IF_ERROR(ParseWhitespace(type, &out));
+    } else if (type == "Digits" || type == "Punctuation" || type == "Split" || type == "CharDelimiterSplit") {
       TF_ASSIGN_OR_RETURN(PreTokenizerStep step, ParseSplitting(*object, type, at));
       out.steps.push_back(std::move(step));
     } else {
@@ -205,50 +241,6 @@ absl::StatusOr<PreTokenizer> ParsePreTokenizer(const json& root, const std::stri
     }
   }
   return out;
-}
-
-absl::StatusOr<Decoder> Decoder::Parse(const json& root, const std::string& where) {
-  if (root.is_null()) return Unimplemented("{} is missing; supported are {}", where, kDecoders);
-  TF_ASSIGN_OR_RETURN(const std::vector<Located> flat, Flatten(root, "decoders", where));
-  Decoder out;
-  bool fused = false;
-  for (const auto& [object, at] : flat) {
-    TF_ASSIGN_OR_RETURN(const std::string type, TypeOf(*object, at));
-    if (type == "ByteLevel" && out.steps_.empty()) {
-      out.byte_level_ = true;
-    } else if (type == "ByteFallback" && !fused) {
-      out.steps_.push_back({Step::Kind::kByteFallback, "", ""});
-    } else if (type == "Fuse") {
-      fused = true;
-    } else if (type == "Metaspace" && !fused) {
-      TF_ASSIGN_OR_RETURN(std::string mark, JsonString(*object, "replacement", at, "\u2581"));
-      if (mark.empty()) return InvalidArgument("{}.replacement is empty", at);
-      out.steps_.push_back({Step::Kind::kReplace, std::move(mark), " "});
-    } else if (type == "Replace" && !fused) {
-      TF_ASSIGN_OR_RETURN(Pattern pattern, ParsePattern(*object, at));
-      if (!pattern.is_literal) return Unimplemented("{}.pattern is a Regex; supported is String", at);
-      TF_ASSIGN_OR_RETURN(std::string content, JsonString(*object, "content", at, ""));
-      out.steps_.push_back({Step::Kind::kReplace, std::move(pattern.literal), std::move(content)});
-    } else if (type == "Strip" && fused && object->value("stop", json(0)) == 0) {
-      // Takes spaces from the start of the whole text, which no single token is.
-    } else {
-      return Unimplemented("{} is {}; supported are, in this order, {}", at, Quote(type), kDecoders);
-    }
-  }
-  return out;
-}
-
-std::string Decoder::Decode(std::string_view piece) const {
-  if (byte_level_) return DecodeByteLevel(piece).value_or(std::string(piece));
-  std::string text(piece);
-  for (const Step& step : steps_) {
-    if (step.kind == Step::Kind::kByteFallback) {
-      if (const auto byte = ParseByteToken(text)) return std::string(1, static_cast<char>(*byte));
-    } else {
-      text = ReplaceAll(text, step.from, step.to);
-    }
-  }
-  return text;
 }
 
 }  // namespace toolformer

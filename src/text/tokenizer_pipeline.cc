@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "src/base/utf8.h"
-#include "src/text/tokenizer_nfc.h"
 
 namespace toolformer {
 namespace {
@@ -25,37 +24,6 @@ std::vector<Word> SplitByValidity(std::string_view text) {
     begin = end;
   }
   return words;
-}
-
-std::string Replace(const NormalizerStep& step, std::string_view text, Regex::Scratch* scratch) {
-  std::string out;
-  std::vector<ByteRange> matches;
-  for (const Word& run : SplitByValidity(text)) {
-    const std::string_view part = text.substr(run.begin, run.end - run.begin);
-    matches.clear();
-    if (run.valid) step.pattern->FindMatches(part, scratch, &matches);
-    size_t done = 0;
-    for (const ByteRange& match : matches) {
-      out.append(part.substr(done, match.begin - done));
-      out.append(step.content);
-      done = match.end;
-    }
-    out.append(part.substr(done));
-  }
-  return out;
-}
-
-std::string NormalizeNfc(std::string_view text) {
-  std::string out;
-  for (const Word& run : SplitByValidity(text)) {
-    const std::string_view part = text.substr(run.begin, run.end - run.begin);
-    if (run.valid) {
-      AppendNfc(part, &out);
-    } else {
-      out.append(part);
-    }
-  }
-  return out;
 }
 
 struct Span {
@@ -103,6 +71,20 @@ void Arrange(const PreTokenizerStep& step, const std::vector<Span>& spans, std::
   }
 }
 
+// Where the groups of `size` characters end, counted from the end of `text`: only the first may be shorter.
+std::vector<size_t> GroupEnds(std::string_view text, size_t size) {
+  std::vector<size_t> ends;
+  for (size_t end = 0; end < text.size();) {
+    end += NextCodePoint(text.substr(end)).length;
+    ends.push_back(end);
+  }
+  std::vector<size_t> kept;
+  for (size_t i = 0; i < ends.size(); ++i) {
+    if ((ends.size() - 1 - i) % size == 0) kept.push_back(ends[i]);
+  }
+  return kept;
+}
+
 void SplitWords(const PreTokenizerStep& step, Regex::Scratch* scratch, WordList* list) {
   std::vector<Word> words;
   words.reserve(list->words.size());
@@ -123,12 +105,18 @@ void SplitWords(const PreTokenizerStep& step, Regex::Scratch* scratch, WordList*
     };
     for (const ByteRange& match : matches) {
       add(word.begin + match.begin, false);
+      if (step.group > 0) {
+        for (const size_t end : GroupEnds(list->Get(word).substr(match.begin, match.end - match.begin), step.group)) {
+          add(word.begin + match.begin + end, true);
+        }
+      }
       add(word.begin + match.end, true);
     }
     add(word.end, false);
     Arrange(step, spans, &words);
   }
   list->words = std::move(words);
+  list->starts_text = list->starts_text && !list->words.empty() && list->words[0].begin == 0;
 }
 
 // Rewrites every word: `prefix` before those that `takes_prefix` says, and " " as `space`.
@@ -156,8 +144,9 @@ void Rewrite(std::string_view prefix, std::string_view space, TakesPrefix takes_
 
 void Prefix(const PreTokenizerStep& step, TextPosition position, WordList* list) {
   const auto takes_prefix = [&](size_t index, std::string_view word) {
-    if (step.at_text_start_only && (index > 0 || position != TextPosition::kStart)) return false;
-    if (index == 0 && position == TextPosition::kContinuation) return false;
+    const bool first = index == 0 && list->starts_text;
+    if (step.at_text_start_only && (!first || position != TextPosition::kStart)) return false;
+    if (first && position == TextPosition::kContinuation) return false;
     // Bytes that are no text, and what follows them, continue a word.
     if (!list->words[index].valid || (index > 0 && !list->words[index - 1].valid)) return false;
     return !word.starts_with(step.content);
@@ -167,28 +156,10 @@ void Prefix(const PreTokenizerStep& step, TextPosition position, WordList* list)
 
 }  // namespace
 
-std::string Normalize(const std::vector<NormalizerStep>& steps, std::string_view text, TextPosition position,
-                      Regex::Scratch* scratch) {
-  std::string out(text);
-  for (const NormalizerStep& step : steps) {
-    switch (step.kind) {
-      case NormalizerStep::Kind::kPrepend:
-        if (!out.empty() && position != TextPosition::kContinuation) out.insert(0, step.content);
-        break;
-      case NormalizerStep::Kind::kReplace:
-        out = Replace(step, out, scratch);
-        break;
-      case NormalizerStep::Kind::kNfc:
-        out = NormalizeNfc(out);
-        break;
-    }
-  }
-  return out;
-}
-
 void PreTokenize(const std::vector<PreTokenizerStep>& steps, TextPosition position, Regex::Scratch* scratch,
                  WordList* list) {
   list->words = SplitByValidity(list->text);
+  list->starts_text = true;
   for (const PreTokenizerStep& step : steps) {
     switch (step.kind) {
       case PreTokenizerStep::Kind::kSplit:
@@ -203,36 +174,6 @@ void PreTokenize(const std::vector<PreTokenizerStep>& steps, TextPosition positi
         break;
     }
   }
-}
-
-bool TokenMatcher::Add(std::string_view token, int32_t id) {
-  starts_[static_cast<uint8_t>(token[0])] = true;
-  uint32_t node = 0;
-  for (const char c : token) {
-    const uint64_t edge = uint64_t{node} * 256 + static_cast<uint8_t>(c);
-    const auto [child, is_new] = children_.try_emplace(edge, static_cast<uint32_t>(ids_.size()));
-    if (is_new) ids_.push_back(-1);
-    node = child->second;
-  }
-  if (ids_[node] >= 0) return false;
-  ids_[node] = id;
-  return true;
-}
-
-std::optional<TokenMatcher::Match> TokenMatcher::FindNext(std::string_view text, size_t begin) const {
-  for (; begin < text.size(); ++begin) {
-    if (!starts_[static_cast<uint8_t>(text[begin])]) continue;
-    std::optional<Match> longest;
-    uint32_t node = 0;
-    for (size_t end = begin; end < text.size(); ++end) {
-      const auto child = children_.find(uint64_t{node} * 256 + static_cast<uint8_t>(text[end]));
-      if (child == children_.end()) break;
-      node = child->second;
-      if (ids_[node] >= 0) longest = Match{begin, end + 1, ids_[node]};
-    }
-    if (longest) return longest;
-  }
-  return std::nullopt;
 }
 
 }  // namespace toolformer

@@ -1,34 +1,17 @@
-// The steps of a tokenizer before its vocabulary: normalise the text, then cut it into words.
+// The second steps of a tokenizer: they cut a text into words.
 #ifndef TOOLFORMER_SRC_TEXT_TOKENIZER_PIPELINE_H_
 #define TOOLFORMER_SRC_TEXT_TOKENIZER_PIPELINE_H_
 
-#include <array>
-#include <cstdint>
+#include <cstddef>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
-#include "absl/status/status.h"
+#include "src/text/tokenizer_normalizer.h"
 #include "src/text/tokenizer_regex.h"
 
 namespace toolformer {
-
-// Whether a section of text is the start of a text, and so takes the prefix that some vocabularies put there.
-enum class TextPosition { kStart, kAfterToken, kContinuation };
-
-struct NormalizerStep {
-  enum class Kind {
-    kPrepend,  // `content` before a section that is not empty
-    kReplace,  // matches of `pattern` become `content`
-    kNfc,      // Unicode normalisation form C
-  };
-  Kind kind;
-  std::string content;
-  std::shared_ptr<const Regex> pattern;
-};
 
 struct PreTokenizerStep {
   enum class Kind {
@@ -44,6 +27,7 @@ struct PreTokenizerStep {
   Behavior behavior = Behavior::kIsolated;
   bool invert = false;              // the gaps are the matches
   bool at_text_start_only = false;  // kPrefix: not after a token that was matched whole
+  size_t group = 0;                 // kSplit: matches are cut into so many characters, counted from their end
   std::string content;
 };
 
@@ -56,38 +40,14 @@ struct WordList {
   std::string_view text;
   std::string buffer;
   std::vector<Word> words;
+  bool starts_text = true;  // the first word has the first byte: nothing before it was left out
 
   std::string_view Get(const Word& word) const { return text.substr(word.begin, word.end - word.begin); }
 };
 
-std::string Normalize(const std::vector<NormalizerStep>& steps, std::string_view text, TextPosition position,
-                      Regex::Scratch* scratch);
-
 // Cuts list->text into list->words.
 void PreTokenize(const std::vector<PreTokenizerStep>& steps, TextPosition position, Regex::Scratch* scratch,
                  WordList* list);
-
-// Finds tokens that are matched whole in text: the leftmost, and of those the longest.
-class TokenMatcher {
- public:
-  // Bounds the time for one position.
-  static constexpr size_t kMaxTokenBytes = 1024;
-
-  // False where the token, which must not be empty, is there already.
-  bool Add(std::string_view token, int32_t id);
-  bool empty() const { return children_.empty(); }
-
-  struct Match {
-    size_t begin, end;
-    int32_t id;
-  };
-  std::optional<Match> FindNext(std::string_view text, size_t begin) const;
-
- private:
-  std::unordered_map<uint64_t, uint32_t> children_;  // node * 256 + byte -> node
-  std::vector<int32_t> ids_{-1};                     // of nodes; -1 where no token ends
-  std::array<bool, 256> starts_{};                   // bytes that some token starts with
-};
 
 }  // namespace toolformer
 

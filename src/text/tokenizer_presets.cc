@@ -1,5 +1,6 @@
 #include "src/text/tokenizer_presets.h"
 
+#include <algorithm>
 #include <unordered_map>
 
 #include "src/base/status.h"
@@ -9,37 +10,144 @@
 namespace toolformer {
 namespace {
 
-constexpr std::string_view kLlama3Pattern =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr std::string_view kQwen2Pattern =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+// Parts that many patterns share.
+#define TF_ENDINGS "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+#define TF_SPACES R"(\s*[\r\n]+|\s+(?!\S)|\s+)"
+#define TF_WORD R"([^\r\n\p{L}\p{N}]?\p{L}+)"
+#define TF_OTHER R"( ?[^\s\p{L}\p{N}]+[\r\n]*)"
+#define TF_OTHER_SLASH R"( ?[^\s\p{L}\p{N}]+[\r\n/]*)"
+// Words with at most one change from capitals to small letters.
+#define TF_UPPER R"([\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}])"
+#define TF_LOWER R"([\p{Ll}\p{Lm}\p{Lo}\p{M}])"
+#define TF_START R"([^\r\n\p{L}\p{N}]?)"
+#define TF_CASED_WORD \
+  TF_START TF_UPPER "*" TF_LOWER "+" TF_ENDINGS "?|" TF_START TF_UPPER "+" TF_LOWER "*" TF_ENDINGS "?"
+// The same without Chinese characters: a class of what is left of all categories.
+#define TF_UPPER_NOT_HAN R"([^\p{C}\p{N}\p{P}\p{S}\p{Z}\p{Ll}\p{Han}])"
+#define TF_LOWER_NOT_HAN R"([^\p{C}\p{N}\p{P}\p{S}\p{Z}\p{Lu}\p{Lt}\p{Han}])"
+#define TF_MARKED_WORD R"([^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+)"
+#define TF_CODE_WORD R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+)"
 
-struct Preset {
-  std::string_view name;
-  std::string_view patterns[2];  // applied one after the other; empty ones are not there
-  bool ignore_merges = false;
+constexpr std::string_view kDigit = R"(\p{N})";
+constexpr std::string_view kUpToThreeDigits = R"(\p{N}{1,3})";
+constexpr std::string_view kHanAndKana = "[一-龥\u3040-ゟ゠-ヿ]+";
+constexpr std::string_view kLines = R"([^\n]+|[\n]+)";
+constexpr std::string_view kLlama3 = TF_ENDINGS "|" TF_WORD R"(|\p{N}{1,3}|)" TF_OTHER "|" TF_SPACES;
+constexpr std::string_view kQwen2 = TF_ENDINGS "|" TF_WORD R"(|\p{N}|)" TF_OTHER "|" TF_SPACES;
+constexpr std::string_view kQwen35 =
+    TF_ENDINGS R"(|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|)" TF_SPACES;
+constexpr std::string_view kJais2 =
+    TF_ENDINGS "|" TF_WORD R"(|\p{N}{1,3}|)" TF_OTHER
+               R"(|\s*[\r\n]+|\s{512}(?!\S)|\s{256}(?!\S)|\s{128}(?!\S)|\s{64}(?!\S)|\s{32}(?!\S)|\s{16}(?!\S))"
+               R"(|\s{8}(?!\S)|\s{4}(?!\S)|\s{1,2}(?!\S)|\s{1})";
+constexpr std::string_view kGpt4o = TF_CASED_WORD R"(|\p{N}{1,3}|)" TF_OTHER_SLASH "|" TF_SPACES;
+constexpr std::string_view kTekken =
+    TF_START TF_UPPER "*" TF_LOWER "+|" TF_START TF_UPPER "+" TF_LOWER R"(*|\p{N}|)" TF_OTHER_SLASH "|" TF_SPACES;
+constexpr std::string_view kYoutu = TF_CASED_WORD R"(|\p{N}|)" TF_OTHER_SLASH "|" TF_SPACES;
+constexpr std::string_view kKimiK2 =
+    R"(\p{Han}+|)" TF_START TF_UPPER_NOT_HAN "*" TF_LOWER_NOT_HAN "+" TF_ENDINGS "?|" TF_START TF_UPPER_NOT_HAN
+    "+" TF_LOWER_NOT_HAN "*" TF_ENDINGS R"(?|\p{N}{1,3}|)" TF_OTHER "|" TF_SPACES;
+constexpr std::string_view kDeepSeekV3 = TF_CODE_WORD "|" TF_MARKED_WORD R"(| ?[\p{P}\p{S}]+[\r\n]*|)" TF_SPACES;
+constexpr std::string_view kSpark25 = TF_CODE_WORD "|" TF_MARKED_WORD R"(| ?[\p{P}\p{S}]+|[\r\n]|\s+(?!\S)|\s+)";
+constexpr std::string_view kBailing =
+    R"('(?i:[sdmt]|ll|ve|re)|)" TF_WORD R"(|\p{N}|)" TF_OTHER R"(|\s*[\r\n]|\s+(?!\S)|\s+)";
+constexpr std::string_view kSeedCoder = TF_ENDINGS "|" TF_WORD R"(|\p{N}| ?[^\s\p{L}\p{N}\r\n]+|)" TF_SPACES;
+// Possessive, so that a long text of letters needs no memory to go back.
+constexpr std::string_view kExaoneMoe = TF_ENDINGS R"(|[^\r\n\p{L}\p{N}]?(?:\p{L}\p{M}*+(?: \p{L}\p{M}*+)*+)++)"
+                                                   R"(|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]?|\s*[\r\n]|\s+(?!\S)|\s+)";
+constexpr std::string_view kUfakzeka = TF_WORD R"(|\p{N}|)" TF_OTHER "|" TF_SPACES;
+constexpr std::string_view kMiniCpm5 = TF_ENDINGS "|" TF_WORD R"(|\p{N}+|)" TF_OTHER "|" TF_SPACES;
+constexpr std::string_view kBloom = R"( ?[^(\s|.,!?…。，、।۔،)]+)";
+constexpr std::string_view kAsianScripts =
+    "[一-鿿㐀-䶿豈-\ufaff\u3040-ゟ゠-ヿ･-ﾟ⼀-\u2fdfเ-\u0e7f\u0e80-\u0effក-\u17ffက-႟ꩠ-ꩿꧠ-"
+    "\ua9ff가-"
+    "\ud7afᄀ-"
+    "ᇿ]"
+    "+";
+constexpr std::string_view kDeepSeekLetters =
+    R"(\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-ώᾀ-ᾴᾶ-ᾼιῂ-ῄῆ-ῌῐ-ΐῖ-Ίῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤΩℨK-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃]+)";
+constexpr std::string_view kDeepSeekMarks = "\\s?[!-/:-~！-／：-～‘-‟\u3000-。]+";
+constexpr std::string_view kDeepSeekCjk = "[一-龥ࠀ-一가-\ud7ff]+";
+// At the end of a word; looking behind keeps a run of spaces from being read again from each of them.
+constexpr std::string_view kLastSpaces = R"((?<!\s)\s++\z)";
+constexpr std::string_view kPunctuation = R"([\p{P}!-/:-@\[-`{-~])";
+
+// Numbers cut into threes from their end; the second form says so to those who have only regular expressions.
+constexpr PresetCut kThrees = {R"(\p{N}+)", R"(\p{N}{1,3}(?=(?:\p{N}{3})*(?!\p{N})))"};
+constexpr PresetCut kDecimalThrees = {R"(\d+)", R"(\d{1,3}(?=(?:\d{3})*(?!\d)))"};
+constexpr PresetCut kThreesOfWholeWords = {R"((?<!\d)\d++(?!\w))", R"(\d{1,3}(?=(?:\d{3})*(?!\w)))"};
+
+using enum PreTokenizerPreset::Flag;
+
+constexpr PreTokenizerPreset kPresets[] = {
+    {"default", {{R"([\p{P}$+<=>^~|]+)"}, {kGpt2Pattern}, {R"(\p{N}+)"}, {"[0-9][0-9][0-9]"}}},
+    {"gpt-2 phi-2 jina-es jina-de gigachat jina-v2-es jina-v2-de a.x-4.0 mellum modern-bert jina-v1-en jina-v2-code "
+     "roberta-bpe mpt olmo jais trillion granite-docling exaone4",
+     {{kGpt2Pattern}}},
+    {"smollm starcoder refact command-r codeshell exaone minerva-7b mellum2", {{kDigit}, {kGpt2Pattern}}},
+    {"llama-bpe llama3 llama-v3 falcon3 falcon-h1 pixtral midm-2.0 lfm2 jina-v5-nano",
+     {{kLlama3}},
+     kIgnoreMerges | kAddsBos},
+    {"glm4 glm5", {{kLlama3}}, kIgnoreMerges},
+    {"dbrx smaug-bpe chatglm-bpe", {{kLlama3}}},
+    {"qwen2 deepseek-r1-qwen kormo f2llmv2 megrez stablelm2 hunyuan solar-open grok-2", {{kQwen2}}},
+    {"qwen35", {{kQwen35}}},
+    {"deepseek-llm",
+     {{"[\\r\\n]"}, {kDeepSeekLetters}, {kDeepSeekMarks}, {kLastSpaces}, {kDeepSeekCjk}, {R"(\p{N}+)"}}},
+    {"deepseek-coder", {{"[\\r\\n]"}, {R"(\s?\p{L}+)"}, {R"(\s?\p{P}+)"}, {kDeepSeekCjk}, {kDigit}}},
+    {"deepseek-v3 hunyuan-dense hy_v4 joyai-llm", {{kUpToThreeDigits}, {kHanAndKana}, {kDeepSeekV3}}},
+    {"spark2_5", {{kUpToThreeDigits}, {kHanAndKana}, {kSpark25}, {kDigit}}},
+    {"falcon", {{R"([\p{P}$+<=>^~|`]+)"}, {kGpt2Pattern}, {"[0-9][0-9][0-9]"}}},
+    {"bloom poro-chat gpt3-finnish", {{kBloom}}},
+    {"viking", {{kBloom}, {kDigit}}},
+    {"tekken", {{kTekken}}, kIgnoreMerges | kAddsBos},
+    {"gpt-4o llama4 kanana2 talkie minimax-m2", {{kGpt4o}}},
+    {"granite-embed-multi-97m", {{kGpt4o}}, kIgnoreMerges},
+    {"tiny_aya cohere2moe", {kThreesOfWholeWords, {kGpt4o}}},
+    {"youtu",
+     {{"[가-힣ㄱ-ㆎ]+|[！…“”‘’—：；，、-〿︰-﹏]+|[ㄅ-ㄯ]+|[一-龥\u3040-ゟ゠-ヿ]+"},
+      {kYoutu}},
+     kIgnoreMerges},
+    {"kimi-k2", {{kKimiK2}}},
+    {"superbpe", {{R"(\p{N}+)"}, kDecimalThrees}},
+    {"afmoe", {kThrees, {kAsianScripts}, {kDeepSeekV3}}},
+    {"chameleon",
+     {{"<sentinel:[0-9]+>"}, {"IMGIMG[A-I]{1,4}Z"}, {R"([\t\n]|    |  )"}, {kDigit}, {kPunctuation}, {kGpt2Pattern}},
+     kAddsBos},
+    {"jais-2", {{kJais2}}},
+    {"bailingmoe bailingmoe2 llada-moe", {{kBailing}}},
+    {"seed-coder", {{kSeedCoder}}},
+    {"exaone-moe", {{kExaoneMoe}}},
+    {"ufakzeka", {{kUfakzeka}}},
+    {"laguna", {{kLines}, {kQwen2}}},
+    {"minicpm5", {{kUpToThreeDigits}, {kMiniCpm5}}, kIgnoreMerges},
+    {"gemma4 granite-embed-multi-311m", {{kLines}}, kCharacters | kAddsBos},
+    {"sarvam-moe", {{kLines}}, kCharacters},
 };
 
-constexpr Preset kPresets[] = {
-    {"gpt-2", {kGpt2Pattern}},
-    {"mpt", {kGpt2Pattern}},
-    {"olmo", {kGpt2Pattern}},
-    {"phi-2", {kGpt2Pattern}},
-    // Each digit is a word.
-    {"smollm", {R"(\p{N})", kGpt2Pattern}},
-    {"starcoder", {R"(\p{N})", kGpt2Pattern}},
-    {"refact", {R"(\p{N})", kGpt2Pattern}},
-    {"command-r", {R"(\p{N})", kGpt2Pattern}},
-    {"codeshell", {R"(\p{N})", kGpt2Pattern}},
-    {"llama-bpe", {kLlama3Pattern}, true},
-    {"llama3", {kLlama3Pattern}, true},
-    {"llama-v3", {kLlama3Pattern}, true},
-    {"dbrx", {kLlama3Pattern}},
-    {"smaug-bpe", {kLlama3Pattern}},
-    {"qwen2", {kQwen2Pattern}},
-    {"deepseek-r1-qwen", {kQwen2Pattern}},
-    {"stablelm2", {kQwen2Pattern}},
-};
+#undef TF_ENDINGS
+#undef TF_SPACES
+#undef TF_WORD
+#undef TF_OTHER
+#undef TF_OTHER_SLASH
+#undef TF_UPPER
+#undef TF_LOWER
+#undef TF_START
+#undef TF_CASED_WORD
+#undef TF_UPPER_NOT_HAN
+#undef TF_LOWER_NOT_HAN
+#undef TF_MARKED_WORD
+#undef TF_CODE_WORD
+
+// Calls visit(name) for each of the names of `preset`.
+template <typename Visit>
+void ForEachName(const PreTokenizerPreset& preset, Visit visit) {
+  for (std::string_view names = preset.names; !names.empty();) {
+    const size_t end = std::min(names.find(' '), names.size());
+    visit(names.substr(0, end));
+    names.remove_prefix(std::min(end + 1, names.size()));
+  }
+}
 
 }  // namespace
 
@@ -52,25 +160,33 @@ absl::StatusOr<PreTokenizerStep> SplitAt(std::string_view pattern) {
 
 std::string PreTokenizerPresetNames() {
   std::string names;
-  for (const Preset& preset : kPresets) {
-    if (!names.empty()) names += ", ";
-    names += preset.name;
+  for (const PreTokenizerPreset& preset : kPresets) {
+    ForEachName(preset, [&](std::string_view name) {
+      if (!names.empty()) names += ", ";
+      names += name;
+    });
   }
   return names;
 }
 
-absl::Status ApplyPreTokenizerPreset(std::string_view name, std::vector<PreTokenizerStep>* steps, BpeOptions* options) {
-  for (const Preset& preset : kPresets) {
-    if (preset.name != name) continue;
-    options->ignore_merges = preset.ignore_merges;
-    for (const std::string_view pattern : preset.patterns) {
-      if (pattern.empty()) continue;
-      TF_ASSIGN_OR_RETURN(PreTokenizerStep step, SplitAt(pattern));
-      steps->push_back(std::move(step));
-    }
-    return absl::OkStatus();
+absl::StatusOr<const PreTokenizerPreset*> FindPreTokenizerPreset(std::string_view name) {
+  for (const PreTokenizerPreset& preset : kPresets) {
+    bool found = false;
+    ForEachName(preset, [&](std::string_view other) { found = found || other == name; });
+    if (found) return &preset;
   }
   return Unimplemented("{} is not supported; supported are {}", Quote(name), PreTokenizerPresetNames());
+}
+
+absl::StatusOr<std::vector<PreTokenizerStep>> MakePreTokenizer(const PreTokenizerPreset& preset) {
+  std::vector<PreTokenizerStep> steps;
+  for (const PresetCut& cut : preset.cuts) {
+    if (cut.pattern.empty()) break;
+    TF_ASSIGN_OR_RETURN(PreTokenizerStep step, SplitAt(cut.pattern));
+    if (!cut.threes.empty()) step.group = 3;
+    steps.push_back(std::move(step));
+  }
+  return steps;
 }
 
 absl::StatusOr<Token> MakeByteLevelToken(std::string_view piece, TokenKind kind) {

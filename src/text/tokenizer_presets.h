@@ -20,8 +20,28 @@ namespace toolformer {
 inline constexpr std::string_view kGpt2Pattern =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
-// Appends the steps of the pre-tokenizer that GGUF files call `name`. kUnimplemented, listing all names.
-absl::Status ApplyPreTokenizerPreset(std::string_view name, std::vector<PreTokenizerStep>* steps, BpeOptions* options);
+// One pattern at whose matches text is cut.
+struct PresetCut {
+  std::string_view pattern;
+  // Where it is there: matches of `pattern` are cut into threes from their end, and these are the matches of `threes`.
+  std::string_view threes = {};
+};
+
+// What GGUF files name in tokenizer.ggml.pre.
+struct PreTokenizerPreset {
+  enum Flag : unsigned {
+    kIgnoreMerges = 1,  // as BpeOptions::ignore_merges
+    kAddsBos = 2,       // texts start with BOS where the file says nothing
+    kCharacters = 4,    // the pieces spell characters, not bytes; spaces become U+2581
+  };
+  std::string_view names;  // separated by spaces
+  PresetCut cuts[6];       // applied one after the other; the first empty one ends them
+  unsigned flags = 0;
+};
+
+// kUnimplemented, listing all names.
+absl::StatusOr<const PreTokenizerPreset*> FindPreTokenizerPreset(std::string_view name);
+absl::StatusOr<std::vector<PreTokenizerStep>> MakePreTokenizer(const PreTokenizerPreset& preset);
 std::string PreTokenizerPresetNames();
 
 // A kSplit step at the matches of `pattern`, each a word.

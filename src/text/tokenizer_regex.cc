@@ -15,10 +15,31 @@ namespace {
 constexpr size_t kMaxPatternBytes = 64 * 1024;
 constexpr uint32_t kMaxParenthesesNesting = 100;
 
+// A script is the characters that belong to it in the one; in the other also those that it shares, unless it is asked
+// for otherwise. Empty where the pattern at `begin`, which is at "\\p{" or "\\P{", names no script.
+std::string TranslateScript(std::string_view pattern, size_t begin) {
+  const size_t end = pattern.find('}', begin);
+  constexpr size_t kMaxNameBytes = 40;
+  if (end == std::string_view::npos || end - begin > kMaxNameBytes) return "";
+  std::string_view name = pattern.substr(begin + 3, end - begin - 3);
+  const bool negated = name.starts_with('^');
+  if (negated) name.remove_prefix(1);
+  // Categories have one or two letters.
+  if (name.size() < 3 || name.find_first_of(":=&") != std::string_view::npos) return "";
+  const std::string script = fmt::format("\\{}{{{}sc:{}}}", pattern[begin + 1], negated ? "^" : "", name);
+  int error = 0;
+  PCRE2_SIZE offset = 0;
+  pcre2_code* code =
+      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(script.data()), script.size(), PCRE2_UTF, &error, &offset, nullptr);
+  pcre2_code_free(code);
+  return code == nullptr ? "" : script;
+}
+
 // Oniguruma and PCRE2 differ in a few escapes. \s is White_Space in the one, but has U+180E besides in the other; \w
 // holds other characters; \h is a hexadecimal digit in the one and a space in the other.
 absl::StatusOr<std::string> Translate(std::string_view pattern) {
-  constexpr std::string_view kWord = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}";
+  // The last are six numbers of Latin-1 that are no digits.
+  constexpr std::string_view kWord = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\u00b2\u00b3\u00b9\u00bc-\u00be";
   const auto unsupported = [&](std::string_view construct) {
     return Unimplemented(
         "the pattern {} holds {}; supported are literals, classes, \\p{{..}}, \\s \\S \\w \\d \\D, groups, "
@@ -45,6 +66,16 @@ absl::StatusOr<std::string> Translate(std::string_view pattern) {
         case 'W':
           if (class_depth > 0) return unsupported("\\W in a class");
           out += fmt::format("[^{}]", kWord);
+          break;
+        case 'p':
+        case 'P':
+          if (const std::string script = TranslateScript(pattern, i - 1); !script.empty()) {
+            out += script;
+            i = pattern.find('}', i);
+          } else {
+            out += '\\';
+            out += escaped;
+          }
           break;
         case 'h':
         case 'H':

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <utility>
 #include <vector>
 
 namespace toolformer {
@@ -66,6 +67,22 @@ TEST_CASE("f64 is rounded to the nearest f32") {
   CHECK_EQ(values[1], std::numeric_limits<float>::infinity());
   CHECK_EQ(values[2], 0.0f);
   CHECK_EQ(values[3], 16777216.0f);
+}
+
+TEST_CASE("rounding to bf16: nearest, ties to even; a NaN stays a quiet NaN of its sign") {
+  const std::pair<uint32_t, uint16_t> rows[] = {
+      {0x3f800000, 0x3f80}, {0x3f808000, 0x3f80}, {0x3f808001, 0x3f81}, {0x3f818000, 0x3f82}, {0x3f817fff, 0x3f81},
+      {0xbf808000, 0xbf80}, {0xbf818000, 0xbf82}, {0x00000000, 0x0000}, {0x80000000, 0x8000}, {0x00008000, 0x0000},
+      {0x00008001, 0x0001}, {0x00018000, 0x0002}, {0x7f7f7fff, 0x7f7f}, {0x7f7f8000, 0x7f80}, {0x7f800000, 0x7f80},
+      {0xff800000, 0xff80}, {0x7f800001, 0x7fc0}, {0xff80ffff, 0xffc0}, {0x7fffffff, 0x7fff}, {0xffc00000, 0xffc0},
+  };
+  for (const auto& [bits, wanted] : rows) {
+    const float value = std::bit_cast<float>(bits);
+    uint16_t rounded;
+    RoundToBf16({&value, 1}, &rounded);
+    CAPTURE(bits);
+    CHECK_EQ(rounded, wanted);
+  }
 }
 
 }  // namespace

@@ -39,10 +39,14 @@ TEST_CASE("Open: the content tells the format, not the name") {
 
 TEST_CASE("Open: folders") {
   const testing::TemporaryFolder folder;
-  CheckRefused(folder.path(), Code::kNotFound, "has neither model.safetensors nor model.safetensors.index.json");
-  testing::WriteBytes(folder.file("pytorch_model.bin"), "PK\x03\x04");
-  CheckRefused(folder.path(), Code::kUnimplemented, "the only weights are pickled (pytorch_model.bin)");
-  CheckRefused(folder.path(), Code::kUnimplemented, "convert the weights to safetensors");
+  CheckRefused(folder.path(), Code::kNotFound, "has none of model.safetensors, model.safetensors.index.json, pytorch_");
+  // What comes later in this test is preferred to what came before.
+  testing::WriteBytes(folder.file("pytorch_model.bin.index.json"), "{");
+  CheckRefused(folder.path(), Code::kInvalidArgument, "pytorch_model.bin.index.json: not valid JSON");
+  std::filesystem::copy_file(testing::Fixture("weights/torch/zip.bin"), folder.file("pytorch_model.bin"));
+  const auto torch = WeightFile::Open(folder.path());
+  REQUIRE(torch.ok());
+  CHECK_EQ((*torch)->format(), "PyTorch");
 
   const auto sharded = WeightFile::Open(testing::Fixture("weights/sharded"));
   REQUIRE(sharded.ok());
@@ -52,20 +56,7 @@ TEST_CASE("Open: folders") {
   std::filesystem::copy_file(testing::Fixture("weights/types.safetensors"), folder.file("model.safetensors"));
   const auto single = WeightFile::Open(folder.path());
   REQUIRE(single.ok());
-  CHECK_EQ((*single)->tensors().size(), 9);
-}
-
-TEST_CASE("Open: pickles are refused, whatever they are called") {
-  const testing::TemporaryFolder folder;
-  const std::string path = folder.file("model.safetensors");
-  testing::WriteBytes(path, "PK\x03\x04" + std::string(100, 'x'));
-  CheckRefused(path, Code::kUnimplemented, "is a zip archive, as torch.save and TorchScript write: pickles are never");
-  testing::WriteBytes(path, "PK\x05\x06");
-  CheckRefused(path, Code::kUnimplemented, "is a zip archive");
-  for (const char protocol : {'\x02', '\x03', '\x04', '\x05'}) {
-    testing::WriteBytes(path, std::string("\x80") + protocol + "\x8a\x0al\xfc\x9c" + std::string(20, 'F'));
-    CheckRefused(path, Code::kUnimplemented, "is a pickle: pickles are never opened");
-  }
+  CHECK_EQ((*single)->tensors().size(), 11);
 }
 
 TEST_CASE("Open: a safetensors header of 0x0280 bytes is no pickle") {
@@ -89,7 +80,9 @@ TEST_CASE("Open: what is no weight file") {
   testing::WriteBytes(path, "GGUF");
   CheckRefused(path, Code::kInvalidArgument, "version at byte 4: needs 4 bytes, 0 remain");
   testing::WriteBytes(path, "ggjt\x03 some older file \x1b[31m");
-  CheckRefused(path, Code::kInvalidArgument, "is neither GGUF ('GGUF' at byte 0; here 'ggjt') nor safetensors");
+  CheckRefused(
+      path, Code::kInvalidArgument,
+      "is neither GGUF ('GGUF' at byte 0; here 'ggjt') nor safetensors ('{' at byte 8; here 'm') nor of torch.save");
   testing::WriteBytes(path, "\x1b[2J\n\n\n\n\n\n\n");
   CheckRefused(path, Code::kInvalidArgument, "here '\\x1b[2J'");
   testing::WriteBytes(path, std::string("\0\0\0\0\0\0\0\0{", 9));

@@ -2,6 +2,11 @@
 #ifndef TOOLFORMER_TESTS_MODEL_FIXTURE_H_
 #define TOOLFORMER_TESTS_MODEL_FIXTURE_H_
 
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/abs.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/max.h>
+
 #include <memory>
 #include <string>
 #include <vector>
@@ -56,6 +61,26 @@ inline at::Tensor AllLogits(const LanguageModel& model, std::span<const int32_t>
   const std::vector<int64_t> wanted = AllOf(ids.size());
   const ForwardRow row{ids, nullptr, wanted};
   return Forward(model, {&row, 1});
+}
+
+// The largest absolute difference. NaN where there is one, which no comparison calls small.
+inline double MaxDifference(const at::Tensor& logits, const std::vector<float>& expected) {
+  REQUIRE(logits.numel() == static_cast<int64_t>(expected.size()));
+  const at::Tensor wanted = at::from_blob(const_cast<float*>(expected.data()), logits.sizes(), at::kFloat);
+  return (logits - wanted).abs().max().item<double>();
+}
+
+// Continues `ids` greedily, one token at a time, with the cache.
+inline std::vector<int32_t> Greedy(const LanguageModel& model, std::vector<int32_t> ids, size_t count) {
+  const std::unique_ptr<KvCache> cache = model.NewCache();
+  std::vector<int32_t> out;
+  while (out.size() < count) {
+    const std::vector<int64_t> last = {static_cast<int64_t>(ids.size()) - 1};
+    const ForwardRow row{ids, cache.get(), last};
+    ids = {static_cast<int32_t>(Forward(model, {&row, 1}).argmax().item<int64_t>())};
+    out.push_back(ids[0]);
+  }
+  return out;
 }
 
 }  // namespace toolformer::testing

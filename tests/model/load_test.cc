@@ -79,7 +79,7 @@ TEST_CASE("paths that are no model") {
   CHECK(LoadFails(folder.file("text.gguf")).code != absl::StatusCode::kOk);
   CHECK(Says(LoadFails(Fixture("models/llama_gqa/model.safetensors")), kInvalid, {"model.safetensors", "folder"}));
   std::ofstream(folder.file("pytorch_model.bin")) << "PK\x03\x04 and so on";
-  CHECK(Says(LoadFails(folder.file("pytorch_model.bin")), kUnimplemented, {"pytorch_model.bin", "safetensors"}));
+  CHECK(Says(LoadFails(folder.file("pytorch_model.bin")), kInvalid, {"pytorch_model.bin", "too short"}));
 }
 
 TEST_CASE("configurations that say too little or what is not supported") {
@@ -91,14 +91,33 @@ TEST_CASE("configurations that say too little or what is not supported") {
   CHECK(Says(refusal([](auto& c) { c.erase("hidden_size"); }), kInvalid, {"config.json", "'hidden_size'", "missing"}));
   CHECK(Says(refusal([](auto& c) { c["hidden_size"] = "48"; }), kInvalid, {"'hidden_size'", "integer"}));
   CHECK(Says(refusal([](auto& c) { c["hidden_size"] = 48.5; }), kInvalid, {"'hidden_size'", "integer"}));
-  CHECK(Says(refusal([](auto& c) { c.erase("architectures"); }), kInvalid, {"'architectures'"}));
+  CHECK(Says(refusal([](auto& c) {
+               c.erase("architectures");
+               c.erase("model_type");
+             }),
+             kInvalid, {"'architectures'"}));
+  CHECK(Says(refusal([](auto& c) { c["architectures"] = "LlamaForCausalLM"; }), kInvalid, {"'architectures'"}));
   CHECK(Says(refusal([](auto& c) { c["architectures"] = {"MambaForCausalLM"}; }), kUnimplemented,
              {"MambaForCausalLM", "LlamaForCausalLM", "GPT2LMHeadModel"}));
   CHECK(Says(refusal([](auto& c) {
-               c["rope_scaling"] = {{"rope_type", "yarn"}, {"factor", 2.0}};
+               c["rope_scaling"] = {{"rope_type", "spiral"}, {"factor", 2.0}};
              }),
-             kUnimplemented, {"yarn", "linear"}));
-  CHECK(Says(refusal([](auto& c) { c["hidden_act"] = "relu"; }), kUnimplemented, {"relu", "silu"}));
+             kUnimplemented, {"spiral", "linear", "yarn"}));
+  CHECK(Says(refusal([](auto& c) {
+               c["rope_scaling"] = {{"rope_type", "linear"}};
+             }),
+             kInvalid, {"'rope_scaling/factor'", "missing"}));
+  CHECK(Says(refusal([](auto& c) {
+               c["rope_scaling"] = {
+                   {"rope_type", "llama3"}, {"factor", 8.0}, {"low_freq_factor", 4.0}, {"high_freq_factor", 1.0}};
+             }),
+             kInvalid, {"llama3", "fit"}));
+  CHECK(Says(refusal([](auto& c) {
+               c["rope_scaling"] = {{"rope_type", "longrope"}, {"short_factor", {1.0}}, {"long_factor", {1.0}}};
+             }),
+             kInvalid, {"longrope", "4 positive factors"}));
+  CHECK(Says(refusal([](auto& c) { c["partial_rotary_factor"] = 1.5; }), kInvalid, {"'partial_rotary_factor'"}));
+  CHECK(Says(refusal([](auto& c) { c["hidden_act"] = "mish"; }), kUnimplemented, {"mish", "'hidden_act'", "silu"}));
   CHECK(Says(refusal([](auto& c) { c["num_hidden_layers"] = 1000000000; }), kInvalid, {"layers", "1000000000"}));
   CHECK(Says(refusal([](auto& c) { c["num_hidden_layers"] = 0; }), kInvalid, {"layers"}));
   CHECK(Says(refusal([](auto& c) { c["num_hidden_layers"] = 18446744073709551615ull; }), kInvalid, {"layers"}));
@@ -120,15 +139,17 @@ TEST_CASE("a configuration that is not JSON, and one that nests without end") {
   CHECK(Says(LoadFails(copy.path()), kInvalid, {"config.json"}));
 }
 
-TEST_CASE("Gemma configurations must name a type for each layer") {
+TEST_CASE("layer types must be known and one a layer") {
   const auto refusal = [](const std::function<void(nlohmann::json&)>& edit) {
     const Copy copy("gemma3_small");
     copy.EditConfig(edit);
     return LoadFails(copy.path());
   };
-  CHECK(Says(refusal([](auto& c) { c["layer_types"].erase(0); }), kInvalid, {"layer types"}));
+  CHECK(Says(refusal([](auto& c) { c["layer_types"].erase(0); }), kInvalid, {"'layer_types'", "3", "4"}));
   CHECK(Says(refusal([](auto& c) { c["layer_types"][0] = "odd"; }), kUnimplemented, {"odd", "full_attention"}));
-  CHECK(Says(refusal([](auto& c) { c["final_logit_softcapping"] = 30.0; }), kUnimplemented, {"softcapping"}));
+  CHECK(Says(refusal([](auto& c) { c["use_bidirectional_attention"] = true; }), kUnimplemented,
+             {"use_bidirectional_attention", "gemma3"}));
+  CHECK(Says(refusal([](auto& c) { c["attn_logit_softcapping"] = -30.0; }), kInvalid, {"soft cap"}));
 }
 
 TEST_CASE("weights that do not fit the configuration") {

@@ -1,9 +1,6 @@
-// Logits and greedy tokens against Hugging Face transformers.
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/abs.h>
-#include <ATen/ops/from_blob.h>
+// Real models, and both ways of writing a configuration, against Hugging Face transformers. Small models of every
+// family: families_test.cc.
 #include <ATen/ops/logsumexp.h>
-#include <ATen/ops/max.h>
 
 #include "tests/model/fixture.h"
 
@@ -12,48 +9,12 @@ namespace {
 
 using testing::AllLogits;
 using testing::Fixture;
-using testing::Forward;
+using testing::Greedy;
 using testing::LoadModel;
+using testing::MaxDifference;
 using testing::OpenWeights;
 using testing::ReadIds;
 using testing::ReadTensor;
-
-double MaxDifference(const at::Tensor& logits, const std::vector<float>& expected) {
-  REQUIRE(logits.numel() == static_cast<int64_t>(expected.size()));
-  const at::Tensor wanted = at::from_blob(const_cast<float*>(expected.data()), logits.sizes(), at::kFloat);
-  return (logits - wanted).abs().max().item<double>();
-}
-
-// Continues `ids` greedily, one token at a time, with the cache.
-std::vector<int32_t> Greedy(const LanguageModel& model, std::vector<int32_t> ids, size_t count) {
-  const std::unique_ptr<KvCache> cache = model.NewCache();
-  std::vector<int32_t> out;
-  while (out.size() < count) {
-    const std::vector<int64_t> last = {static_cast<int64_t>(ids.size()) - 1};
-    const ForwardRow row{ids, cache.get(), last};
-    ids = {static_cast<int32_t>(Forward(model, {&row, 1}).argmax().item<int64_t>())};
-    out.push_back(ids[0]);
-  }
-  return out;
-}
-
-void CheckSmallModel(const std::string& name) {
-  CAPTURE(name);
-  const std::string folder = Fixture("models/" + name);
-  const std::unique_ptr<Model> model = LoadModel(folder);
-  const std::unique_ptr<WeightFile> expected = OpenWeights(folder + "/expected.safetensors");
-  const std::vector<int32_t> ids = ReadIds(*expected, "ids");
-  CHECK(MaxDifference(AllLogits(*model, ids), ReadTensor(*expected, "logits")) < 1e-4);
-  const std::vector<int32_t> greedy = ReadIds(*expected, "greedy");
-  CHECK(Greedy(*model, {ids.begin(), ids.begin() + 5}, greedy.size()) == greedy);
-}
-
-TEST_CASE("small GPT-2 equals transformers") { CheckSmallModel("gpt2_small"); }
-TEST_CASE("small Llama with grouped heads equals transformers") { CheckSmallModel("llama_gqa"); }
-TEST_CASE("small Llama with tied embeddings and biases equals transformers") { CheckSmallModel("llama_tied"); }
-TEST_CASE("small Llama in two shards equals transformers") { CheckSmallModel("llama_sharded"); }
-TEST_CASE("small Llama with llama3 rotary scaling equals transformers") { CheckSmallModel("llama_rope_llama3"); }
-TEST_CASE("small Gemma 3 with mixed windows equals transformers") { CheckSmallModel("gemma3_small"); }
 
 // Both ways of writing the configuration give the same model.
 TEST_CASE("configurations of transformers 5 are read too") {
@@ -102,24 +63,6 @@ TEST_CASE("Gemma 3 270M from GGUF equals transformers") {
     return;
   }
   CheckRealModel(*path, "models/gemma3_270m_logits.safetensors");
-}
-
-TEST_CASE("bfloat16 is close to float32") {
-  ModelOptions options;
-  options.type = WeightType::kBFloat16;
-  for (const std::string name : {"gpt2_small", "llama_gqa", "gemma3_small"}) {
-    CAPTURE(name);
-    const std::string folder = Fixture("models/" + name);
-    const std::unique_ptr<WeightFile> expected = OpenWeights(folder + "/expected.safetensors");
-    const std::unique_ptr<Model> model = LoadModel(folder, options);
-    const at::Tensor logits = AllLogits(*model, ReadIds(*expected, "ids"));
-    const std::vector<float> wanted = ReadTensor(*expected, "logits");
-    const double scale =
-        at::from_blob(const_cast<float*>(wanted.data()), logits.sizes(), at::kFloat).abs().max().item<double>();
-    const double difference = MaxDifference(logits, wanted);
-    CHECK(difference < 0.05 * scale);
-    CHECK(difference > 0.0);  // else it was not bfloat16
-  }
 }
 
 }  // namespace

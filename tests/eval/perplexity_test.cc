@@ -1,0 +1,92 @@
+// Perplexity against the logits that transformers computes, and its windows.
+#include "toolformer/perplexity.h"
+
+#include <cmath>
+#include <vector>
+
+#include "tests/model/fixture.h"
+
+namespace toolformer {
+namespace {
+
+using testing::Fixture;
+using testing::LoadModel;
+
+// -log p of ids[t + 1] by row t of logits of transformers.
+double ExpectedNats(const std::string& folder, std::vector<int32_t>* ids) {
+  const auto expected = testing::OpenWeights(folder + "/expected.safetensors");
+  *ids = testing::ReadIds(*expected, "ids");
+  const std::vector<float> logits = testing::ReadTensor(*expected, "logits");
+  const size_t width = logits.size() / ids->size();
+  double nats = 0.0;
+  for (size_t t = 0; t + 1 < ids->size(); ++t) {
+    double sum = 0.0;
+    for (size_t v = 0; v < width; ++v) sum += std::exp(static_cast<double>(logits[t * width + v]));
+    nats += std::log(sum) - logits[t * width + (*ids)[t + 1]];
+  }
+  return nats;
+}
+
+TEST_CASE("perplexity is that of transformers' logits") {
+  for (const std::string name : {"gpt2_small", "llama_gqa", "gemma3_small"}) {
+    CAPTURE(name);
+    const std::string folder = Fixture("models/" + name);
+    std::vector<int32_t> ids;
+    const double nats = ExpectedNats(folder, &ids);
+    const auto model = LoadModel(folder);
+    REQUIRE(ids[0] == model->tokenizer().start_id());
+    PerplexityOptions options;
+    options.window = 64;
+    const auto result = MeasurePerplexity(*model, std::span(ids).subspan(1), options);
+    REQUIRE(result.ok());
+    CHECK(result->tokens == std::ssize(ids) - 1);
+    CHECK(result->nats == doctest::Approx(nats).epsilon(1e-5));
+    CHECK(result->perplexity() == doctest::Approx(std::exp(nats / (ids.size() - 1.0))).epsilon(1e-5));
+  }
+}
+
+TEST_CASE("windows do not see each other, and together hold every token") {
+  const auto model = LoadModel(Fixture("models/llama_gqa"));
+  std::vector<int32_t> ids;
+  for (int32_t i = 0; i < 400; ++i) ids.push_back((i * 31 + 7) % 290);
+  PerplexityOptions options;
+  options.window = 151;  // beyond the rows that are projected at a time
+  int calls = 0;
+  options.progress = [&](int64_t, double) { ++calls; };
+  const auto whole = MeasurePerplexity(*model, ids, options);
+  REQUIRE(whole.ok());
+  CHECK(calls == 3);
+  REQUIRE(whole->window_nats.size() == 3);
+  CHECK(whole->tokens == 400);
+  double sum = 0.0;
+  for (size_t w = 0; w < 3; ++w) {
+    const auto part = std::span(ids).subspan(w * 150, std::min<size_t>(150, 400 - w * 150));
+    const auto alone = MeasurePerplexity(*model, part, options);
+    REQUIRE(alone.ok());
+    CHECK(alone->nats == doctest::Approx(whole->window_nats[w]));
+    sum += alone->nats;
+  }
+  CHECK(whole->nats == doctest::Approx(sum));
+}
+
+TEST_CASE("what cannot be measured is refused, and work can be cancelled") {
+  const auto model = LoadModel(Fixture("models/llama_gqa"));
+  const std::vector<int32_t> ids = {1, 2, 3};
+  CHECK(MeasurePerplexity(*model, {}, {}).status().code() == absl::StatusCode::kInvalidArgument);
+  PerplexityOptions options;
+  for (const int64_t window : {int64_t{-1}, int64_t{1}, model->context_length() + 1}) {
+    options.window = window;
+    CHECK(MeasurePerplexity(*model, ids, options).status().code() == absl::StatusCode::kInvalidArgument);
+  }
+  options.window = 8;
+  const std::vector<int32_t> wrong = {1, 100000, 1};
+  CHECK(MeasurePerplexity(*model, wrong, options).status().code() == absl::StatusCode::kInvalidArgument);
+  CancelToken cancel;
+  cancel.Cancel();
+  Interrupt interrupt;
+  interrupt.cancel = &cancel;
+  CHECK(MeasurePerplexity(*model, ids, options, interrupt).status().code() == absl::StatusCode::kCancelled);
+}
+
+}  // namespace
+}  // namespace toolformer
