@@ -259,7 +259,7 @@ TEST_CASE("vocab.json and merges.txt: malformed") {
   check("merges.txt", "#version: 0.2\nt h\na b c\n", kInvalid, "merges.txt: line 3 is \"a b c\"");
   check("merges.txt", "t \n", kInvalid, "merges.txt: line 1");
   check("merges.txt", "t " + std::string(200000, 'x') + "\n", kInvalid, "is no token");
-  check("merges.txt", "t h\nh t\n", kInvalid, "model.merges[1]");
+  check("merges.txt", merges + "q q\n", kInvalid, "is \"q\" + \"q\", but \"qq\" is no token");
   check("merges.txt", "\xff \xfe\n", kInvalid, "merges.txt: not valid UTF-8");
   check("merges.txt", "", kInvalid, "merges.txt: no merges");
   check("merges.txt", "#version: 0.2\n\n", kInvalid, "merges.txt: no merges");
@@ -271,8 +271,8 @@ TEST_CASE("vocab.json and merges.txt: malformed") {
         "\"CTRLTokenizer\"; supported without a tokenizer.json are, with these files, GPT2Tokenizer, Bart");
   check("tokenizer_config.json", R"({"added_tokens_decoder": {"x": {"content": "y"}}})", kInvalid,
         "\"x\", which is no id");
-  check("tokenizer_config.json", R"({"added_tokens_decoder": {"7": {"content": "y"}}})", kInvalid, "is the id of");
-  check("tokenizer_config.json", R"({"added_tokens_decoder": {"16000000": {"content": "y"}}, "eos_token": "y"})",
+  check("tokenizer_config.json", R"({"added_tokens_decoder": {"7": {"content": "yyy"}}})", kInvalid, "is the id of");
+  check("tokenizer_config.json", R"({"added_tokens_decoder": {"16000000": {"content": "yyy"}}, "eos_token": "yyy"})",
         kInvalid, "too many ids are left out");
   check("tokenizer_config.json", R"({"add_prefix_space": 3})", kInvalid, "add_prefix_space is neither");
   // Lines may end as Windows has it, and the last may have no end.
