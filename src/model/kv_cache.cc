@@ -26,6 +26,7 @@ absl::Status SegmentedCache::Truncate(int64_t length) {
     shared_length_ -= excess;
     if (last.length == 0) shared_.pop_back();
   }
+  if (layout_.keep_ids) ids_.resize(length);
   return absl::OkStatus();
 }
 
@@ -38,6 +39,8 @@ std::unique_ptr<KvCache> SegmentedCache::Fork() {
   }
   fork->shared_ = shared_;
   fork->shared_length_ = shared_length_;
+  fork->ids_ = ids_;
+  fork->length_kind_ = length_kind_;
   if (tail_length_ > 0) {
     fork->Reserve(tail_length_);
     fork->tail_.keys.narrow(1, 0, tail_length_).copy_(tail_.keys.narrow(1, 0, tail_length_));
@@ -45,6 +48,11 @@ std::unique_ptr<KvCache> SegmentedCache::Fork() {
     fork->tail_length_ = tail_length_;
   }
   return fork;
+}
+
+void SegmentedCache::Commit(std::span<const int32_t> ids) {
+  tail_length_ += static_cast<int64_t>(ids.size());
+  if (layout_.keep_ids) ids_.insert(ids_.end(), ids.begin(), ids.end());
 }
 
 void SegmentedCache::Reserve(int64_t count) {

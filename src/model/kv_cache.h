@@ -6,8 +6,10 @@
 #include <ATen/core/Tensor.h>
 
 #include <memory>
+#include <span>
 #include <vector>
 
+#include "src/model/rotary.h"
 #include "toolformer/model.h"
 
 namespace toolformer {
@@ -19,6 +21,7 @@ struct CacheLayout {
   int64_t head_dim = 0;
   at::TensorOptions options;
   const void* model = nullptr;  // whose caches these are
+  bool keep_ids = false;        // for models that must read a sequence again when it grows long
 };
 
 // keys and values [layers, capacity, kv_heads, head_dim].
@@ -50,8 +53,13 @@ class SegmentedCache : public KvCache {
   // Keys and values of one layer's tail, [capacity, kv_heads, head_dim].
   at::Tensor tail_keys(int64_t layer) const { return tail_.keys.select(0, layer); }
   at::Tensor tail_values(int64_t layer) const { return tail_.values.select(0, layer); }
-  // Counts `count` tokens, written behind the tail, as part of it.
-  void Commit(int64_t count) { tail_length_ += count; }
+  // Counts the tokens `ids`, written behind the tail, as part of it.
+  void Commit(std::span<const int32_t> ids);
+
+  // Where the layout keeps ids: those of all tokens, and the kind of sequence that their keys were made for.
+  const std::vector<int32_t>& ids() const { return ids_; }
+  LengthKind length_kind() const { return length_kind_; }
+  void set_length_kind(LengthKind kind) { length_kind_ = kind; }
 
  private:
   CacheLayout layout_;
@@ -59,6 +67,8 @@ class SegmentedCache : public KvCache {
   int64_t shared_length_ = 0;
   CacheSegment tail_;  // undefined tensors while empty
   int64_t tail_length_ = 0;
+  std::vector<int32_t> ids_;
+  LengthKind length_kind_ = LengthKind::kShort;
 };
 
 }  // namespace toolformer

@@ -101,7 +101,7 @@ absl::Status CheckRotary(const std::string& where, const RotarySpec& spec) {
 std::vector<double> RotaryFrequencies(const RotarySpec& spec, int64_t length) {
   const auto dims = static_cast<double>(spec.dims);
   double theta = spec.theta;
-  const bool is_long = static_cast<double>(length) > spec.original_context;
+  const bool is_long = spec.KindOf(length) == LengthKind::kLong;
   if (spec.scaling == RotaryScaling::kDynamic && is_long) {
     theta *= std::pow(spec.factor * static_cast<double>(length) / spec.original_context - (spec.factor - 1),
                       dims / (dims - 2));

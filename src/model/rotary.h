@@ -24,6 +24,9 @@ enum class RotaryScaling {
 absl::StatusOr<RotaryScaling> ParseRotaryScaling(const std::string& where, std::string_view name);
 std::string_view RotaryScalingName(RotaryScaling scaling);
 
+// On which side of RotarySpec::original_context a sequence is.
+enum class LengthKind { kShort, kLong };
+
 // angle(position, j) = position * frequencies[j], for pairs (j, j + dims/2) of the first `dims` dimensions of a head.
 struct RotarySpec {
   double theta = 10000.0;
@@ -39,6 +42,12 @@ struct RotarySpec {
 
   // Whether frequencies depend on the length of the sequence.
   bool depends_on_length() const { return scaling == RotaryScaling::kDynamic || scaling == RotaryScaling::kLongRope; }
+  // Whether all keys of a sequence change when it outgrows `original_context`. (Dynamic scaling changes later keys
+  // only, as the implementations that defined it do.)
+  bool changes_with_length() const { return scaling == RotaryScaling::kLongRope && short_divisors != long_divisors; }
+  LengthKind KindOf(int64_t length) const {
+    return static_cast<double>(length) > original_context ? LengthKind::kLong : LengthKind::kShort;
+  }
 };
 
 absl::Status CheckRotary(const std::string& where, const RotarySpec& spec);

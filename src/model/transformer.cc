@@ -27,10 +27,11 @@ Transformer::Transformer(TransformerSpec spec, TransformerWeights weights, const
 }
 
 CacheLayout Transformer::cache_layout() const {
-  return {spec_.layers, spec_.kv_heads, spec_.head_dim, weights_.embedding.options(), this};
+  const bool keep_ids = !spec_.rotary.empty() && spec_.rotary.front().changes_with_length();
+  return {spec_.layers, spec_.kv_heads, spec_.head_dim, weights_.embedding.options(), this, keep_ids};
 }
 
-Transformer::Batch Transformer::Pack(std::span<const ForwardRow> rows) const {
+Transformer::Batch Transformer::Pack(std::span<const ForwardRow> rows, int64_t length) const {
   Batch batch;
   std::vector<int64_t> ids, positions, wanted;
   std::vector<TokenPlace> places;
@@ -42,7 +43,7 @@ Transformer::Batch Transformer::Pack(std::span<const ForwardRow> rows) const {
     for (int64_t i = 0; i < tokens; ++i) {
       ids.push_back(row.ids[i]);
       positions.push_back(spec_.position_offset + past + i);
-      places.push_back({past + i, past + tokens});
+      places.push_back({past + i, length > 0 ? length : past + tokens});
     }
     for (const int64_t index : row.wanted) wanted.push_back(first + index);
     if (cache != nullptr) cache->Reserve(tokens);
@@ -104,8 +105,29 @@ at::Tensor Transformer::Attend(int64_t layer, const at::Tensor& x, const Batch& 
   return Apply(weights.attention_out, plan.Run(layer, query, key, value));
 }
 
+void Transformer::MatchLengthKind(std::span<const ForwardRow> rows) const {
+  for (const ForwardRow& row : rows) {
+    auto* cache = static_cast<SegmentedCache*>(row.cache);
+    if (cache == nullptr) continue;
+    const int64_t length = cache->length() + static_cast<int64_t>(row.ids.size());
+    const LengthKind kind = spec_.rotary.front().KindOf(length);
+    if (cache->length_kind() != kind && cache->length() > 0) {
+      SegmentedCache again(cache_layout());
+      const ForwardRow all{cache->ids(), &again, {}};
+      Forward({&all, 1}, length);
+      *cache = std::move(again);
+    }
+    cache->set_length_kind(kind);
+  }
+}
+
 at::Tensor Transformer::Forward(std::span<const ForwardRow> rows) const {
-  const Batch batch = Pack(rows);
+  if (cache_layout().keep_ids) MatchLengthKind(rows);
+  return Forward(rows, 0);
+}
+
+at::Tensor Transformer::Forward(std::span<const ForwardRow> rows, int64_t length) const {
+  const Batch batch = Pack(rows, length);
   const auto key = [](const LayerSpec& layer) { return std::pair(layer.window, layer.score_factor); };
   std::map<std::pair<int64_t, double>, AttentionPlan> plans;
   for (const LayerSpec& layer : spec_.layer) {
@@ -143,8 +165,8 @@ at::Tensor Transformer::Forward(std::span<const ForwardRow> rows) const {
     x = normalize_if(on_sum, sum + normalize_if(on_branch, h, weights.post_mlp_norm), weights.mlp_norm);
   }
   at::Tensor logits = Project(x);
-  for (const AttentionRow& row : batch.rows) {
-    if (row.cache != nullptr) row.cache->Commit(row.tokens);
+  for (size_t r = 0; r < rows.size(); ++r) {
+    if (batch.rows[r].cache != nullptr) batch.rows[r].cache->Commit(rows[r].ids);
   }
   return logits;
 }

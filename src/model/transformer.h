@@ -38,7 +38,11 @@ class Transformer {
     std::vector<RotaryAngles> angles;   // of each rotary table
   };
 
-  Batch Pack(std::span<const ForwardRow> rows) const;
+  // Reads the rows' caches again where they grow, or were cut, over the length at which all keys change.
+  void MatchLengthKind(std::span<const ForwardRow> rows) const;
+  // `length` of the sequences for rotary positions; 0: what they have with this batch.
+  at::Tensor Forward(std::span<const ForwardRow> rows, int64_t length) const;
+  Batch Pack(std::span<const ForwardRow> rows, int64_t length) const;
   at::Tensor Embed(const Batch& batch) const;
   at::Tensor Attend(int64_t layer, const at::Tensor& x, const Batch& batch, const AttentionPlan& plan) const;
   at::Tensor Project(const at::Tensor& x) const;

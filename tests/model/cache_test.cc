@@ -171,5 +171,28 @@ TEST_CASE("what a batch must not be is refused and changes nothing") {
   CHECK(model->Forward(std::vector<ForwardRow>{{full_row, cache.get(), wanted}}).ok());
 }
 
+// LongRoPE: all keys change when a sequence outgrows the original context of 60 tokens, and change back.
+TEST_CASE("a cache may grow over the length at which rotary frequencies change, and be cut below it") {
+  const std::unique_ptr<Model> model = LoadModel(Fixture("models/phi3_longrope"));
+  std::vector<int32_t> ids = RandomIds(90, 3);
+  for (int32_t& id : ids) id %= 90;
+  const at::Tensor whole = AllLogits(*model, ids);
+  const at::Tensor begin = AllLogits(*model, std::span(ids).first(50));
+  const std::unique_ptr<KvCache> cache = model->NewCache();
+  Append(*model, cache.get(), std::span(ids).first(59));
+  const std::unique_ptr<KvCache> fork = cache->Fork();
+  for (size_t t = 59; t < 90; ++t) {
+    const at::Tensor logits = Append(*model, cache.get(), std::span(ids).subspan(t, 1));
+    if (t == 59) continue;  // the sequence is still short, and the whole was not
+    CHECK(MaxDifference(logits[0], whole[static_cast<int64_t>(t)]) < kTolerance);
+  }
+  CHECK(MaxDifference(Append(*model, fork.get(), std::span(ids).subspan(59, 31)).slice(0, 0, 31),
+                      whole.slice(0, 59, 90)) < kTolerance);
+  REQUIRE(cache->Truncate(40).ok());
+  CHECK(MaxDifference(Append(*model, cache.get(), std::span(ids).subspan(40, 10)), begin.slice(0, 40, 50)) <
+        kTolerance);
+  CHECK(cache->length() == 50);
+}
+
 }  // namespace
 }  // namespace toolformer
