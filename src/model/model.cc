@@ -25,7 +25,7 @@ constexpr uint64_t kMaxConfigBytes = 16 << 20;
 constexpr uint64_t kMaxShardBytes = 5'000'000'000;
 
 // An open checkpoint: what is needed to make a spec of it and to read its weights.
-struct Checkpoint {
+struct Checkpoint {  // NOLINT(bugprone-exception-escape): the JSON's move does not throw
   std::unique_ptr<WeightFile> weights;
   std::unique_ptr<ConfigReader> config;
   FamilyFile file;
@@ -91,7 +91,7 @@ absl::StatusOr<std::string> Fingerprint(const WeightFile& weights) {
 
 class LoadedModel : public Model {
  public:
-  struct Parts {
+  struct Parts {  // NOLINT(bugprone-exception-escape): the JSON's move does not throw
     ModelInfo info;
     std::shared_ptr<const Tokenizer> tokenizer;
     const Family* family = nullptr;

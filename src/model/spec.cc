@@ -77,11 +77,11 @@ std::vector<float> AlibiSlopes(int64_t heads) {
   int64_t power = 1;
   while (2 * power <= heads) power *= 2;
   std::vector<float> slopes;
-  for (int64_t h = 1; h <= power; ++h) slopes.push_back(static_cast<float>(std::exp2(-8.0 * h / power)));
+  const auto add = [&](double exponent) { slopes.push_back(static_cast<float>(std::exp2(-exponent))); };
+  const double step = 8.0 / static_cast<double>(power);
+  for (int64_t h = 1; h <= power; ++h) add(step * static_cast<double>(h));
   // What is left takes every other slope of twice as many heads.
-  for (int64_t h = 1; slopes.size() < static_cast<size_t>(heads); h += 2) {
-    slopes.push_back(static_cast<float>(std::exp2(-4.0 * h / power)));
-  }
+  for (int64_t h = 1; slopes.size() < static_cast<size_t>(heads); h += 2) add(step / 2 * static_cast<double>(h));
   return slopes;
 }
 

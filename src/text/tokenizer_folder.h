@@ -12,7 +12,7 @@
 
 namespace toolformer {
 
-class TokenizerFolder {
+class TokenizerFolder {  // NOLINT(bugprone-exception-escape): moving JSON throws nothing
  public:
   // Reads tokenizer_config.json, special_tokens_map.json, added_tokens.json and config.json, as far as they are there.
   static absl::StatusOr<TokenizerFolder> Open(const std::string& folder);

@@ -3,7 +3,7 @@
 
 #include "src/base/status.h"
 #include "src/text/byte_level.h"
-#include "src/text/tokenizer_bpe.h"
+#include "src/text/piece_tokenizer.h"
 #include "src/text/tokenizer_messages.h"
 
 namespace toolformer {
@@ -92,10 +92,10 @@ absl::StatusOr<std::shared_ptr<const Tokenizer>> Builder::Build() {
   }
   TF_ASSIGN_OR_RETURN(Vocabulary vocabulary, MakeVocabulary());
   if (from_.kind == Kind::kScores) {
-    return std::make_shared<BpeTokenizer>(std::move(parts_), Bpe(std::move(vocabulary), from_.scores, options));
+    return std::make_shared<PieceTokenizer>(std::move(parts_), Bpe(std::move(vocabulary), from_.scores, options));
   }
   TF_ASSIGN_OR_RETURN(MergeTable merges, MakeMerges(vocabulary));
-  return std::make_shared<BpeTokenizer>(std::move(parts_), Bpe(std::move(vocabulary), std::move(merges), options));
+  return std::make_shared<PieceTokenizer>(std::move(parts_), Bpe(std::move(vocabulary), std::move(merges), options));
 }
 
 }  // namespace

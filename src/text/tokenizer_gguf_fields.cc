@@ -2,7 +2,7 @@
 #include <cmath>
 
 #include "src/base/status.h"
-#include "src/text/tokenizer_bpe.h"
+#include "src/text/piece_tokenizer.h"
 #include "src/text/tokenizer_gguf.h"
 #include "src/text/tokenizer_messages.h"
 

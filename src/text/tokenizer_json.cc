@@ -8,7 +8,7 @@
 #include "src/base/json.h"
 #include "src/base/status.h"
 #include "src/text/byte_level.h"
-#include "src/text/tokenizer_bpe.h"
+#include "src/text/piece_tokenizer.h"
 #include "src/text/tokenizer_json_decoder.h"
 #include "src/text/tokenizer_json_fields.h"
 #include "src/text/tokenizer_json_model.h"
@@ -204,7 +204,7 @@ absl::StatusOr<std::shared_ptr<const Tokenizer>> Reader::Read() {
   TF_ASSIGN_OR_RETURN(Vocabulary vocabulary, MakeVocabulary());
   TF_RETURN_IF_ERROR(AddMatchers());
   TF_ASSIGN_OR_RETURN(WordEncoder encoder, MakeWordEncoder(model_, std::move(vocabulary), file_ + ": model"));
-  return std::make_shared<BpeTokenizer>(std::move(parts_), std::move(encoder));
+  return std::make_shared<PieceTokenizer>(std::move(parts_), std::move(encoder));
 }
 
 }  // namespace

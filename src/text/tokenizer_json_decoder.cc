@@ -144,7 +144,11 @@ std::string Decoder::Decode(std::string_view piece) const {
         text = StripPiece(text, step.from, step.at_start, step.at_end);
         break;
       case Step::Kind::kWordPiece:
-        text = text.starts_with(step.from) ? text.substr(step.from.size()) : " " + text;
+        if (text.starts_with(step.from)) {
+          text.erase(0, step.from.size());
+        } else {
+          text.insert(0, 1, ' ');
+        }
         break;
       case Step::Kind::kCleanUp:
         for (const auto& [from, to] : kCleanUps) text = ReplaceAll(text, from, to);

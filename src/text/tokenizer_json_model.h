@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "src/text/tokenizer_bpe.h"
+#include "src/text/piece_tokenizer.h"
 #include "src/text/tokenizer_json_special.h"
 
 namespace toolformer {

@@ -7,7 +7,7 @@
 #include "src/base/file.h"
 #include "src/base/json.h"
 #include "src/base/status.h"
-#include "src/text/tokenizer_bpe.h"
+#include "src/text/piece_tokenizer.h"
 #include "src/text/tokenizer_messages.h"
 
 namespace toolformer {

@@ -5,8 +5,8 @@
 
 #include "src/base/file.h"
 #include "src/base/status.h"
+#include "src/text/piece_tokenizer.h"
 #include "src/text/sentencepiece_model.h"
-#include "src/text/tokenizer_bpe.h"
 #include "src/text/tokenizer_folder.h"
 #include "src/text/tokenizer_json_fields.h"
 #include "src/text/tokenizer_json_model.h"
@@ -225,7 +225,7 @@ absl::StatusOr<std::shared_ptr<const Tokenizer>> Builder::Build() {
   TF_RETURN_IF_ERROR(AddNormalizer());
   TF_ASSIGN_OR_RETURN(Vocabulary vocabulary, MakeVocabulary());
   TF_ASSIGN_OR_RETURN(WordEncoder encoder, MakeEncoder(std::move(vocabulary)));
-  return std::make_shared<BpeTokenizer>(std::move(parts_), std::move(encoder));
+  return std::make_shared<PieceTokenizer>(std::move(parts_), std::move(encoder));
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 #include "src/base/json.h"
 #include "src/base/status.h"
 #include "src/base/utf8.h"
-#include "src/text/tokenizer_bpe.h"
+#include "src/text/piece_tokenizer.h"
 #include "src/text/tokenizer_folder.h"
 #include "src/text/tokenizer_json.h"
 #include "src/text/tokenizer_json_fields.h"

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cfloat>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "src/base/status.h"
@@ -29,7 +30,8 @@ Unigram::Unigram(Vocabulary vocabulary, const UnigramOptions& options, PieceTrie
 absl::StatusOr<Unigram> Unigram::Create(const std::string& where, Vocabulary vocabulary,
                                         const std::vector<double>& scores, const UnigramOptions& options) {
   const bool as_float = options.dialect == UnigramOptions::Dialect::kSentencePiece;
-  double lowest = as_float ? FLT_MAX : INFINITY, highest = as_float ? FLT_MIN : -INFINITY;
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  double lowest = as_float ? double{FLT_MAX} : kInfinity, highest = as_float ? double{FLT_MIN} : -kInfinity;
   std::vector<PieceTrie::Entry> reachable;
   for (int32_t id = 0; id < vocabulary.size(); ++id) {
     const TokenKind kind = vocabulary.kind(id);

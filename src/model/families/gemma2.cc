@@ -10,7 +10,8 @@ namespace {
 // The metadata does not say how scores are scaled: by the head size, but in 27B by hidden / heads.
 absl::Status FinishGguf(const ConfigReader&, TransformerSpec* spec) {
   if (spec->layers == 46 && spec->heads > 0) {
-    spec->attention_scale = 1.0 / std::sqrt(static_cast<double>(spec->hidden / spec->heads));
+    const int64_t divisor = spec->hidden / spec->heads;
+    spec->attention_scale = 1.0 / std::sqrt(static_cast<double>(divisor));
   }
   return absl::OkStatus();
 }

@@ -9,7 +9,8 @@ absl::Status Finish(const ConfigReader& config, TransformerSpec* spec) {
   TF_ASSIGN_OR_RETURN(const bool scaled, config.BooleanOr("scale_attn_weights", true));
   TF_ASSIGN_OR_RETURN(const bool by_layer, config.BooleanOr("scale_attn_by_inverse_layer_idx", false));
   if (!scaled) spec->attention_scale = 1.0;
-  for (size_t i = 0; by_layer && i < spec->layer.size(); ++i) spec->layer[i].score_factor = 1.0 / (i + 1.0);
+  for (size_t i = 0; by_layer && i < spec->layer.size(); ++i)
+    spec->layer[i].score_factor = 1.0 / static_cast<double>(i + 1);
   return absl::OkStatus();
 }
 

@@ -1,6 +1,6 @@
 // The tokenizer that every supported file becomes: whole tokens, normaliser, words, pieces of words.
-#ifndef TOOLFORMER_SRC_TEXT_TOKENIZER_BPE_H_
-#define TOOLFORMER_SRC_TEXT_TOKENIZER_BPE_H_
+#ifndef TOOLFORMER_SRC_TEXT_PIECE_TOKENIZER_H_
+#define TOOLFORMER_SRC_TEXT_PIECE_TOKENIZER_H_
 
 #include <cstdint>
 #include <memory>
@@ -31,9 +31,9 @@ struct TokenizerParts {
   std::vector<int32_t> end_ids;
 };
 
-class BpeTokenizer : public Tokenizer {
+class PieceTokenizer : public Tokenizer {
  public:
-  BpeTokenizer(TokenizerParts parts, WordEncoder encoder) : parts_(std::move(parts)), encoder_(std::move(encoder)) {}
+  PieceTokenizer(TokenizerParts parts, WordEncoder encoder) : parts_(std::move(parts)), encoder_(std::move(encoder)) {}
 
   std::vector<int32_t> Encode(std::string_view text) const override;
   std::vector<int32_t> EncodeContinuation(std::string_view text) const override;
@@ -58,12 +58,12 @@ absl::StatusOr<std::shared_ptr<const Tokenizer>> LoadGgufTokenizer(const std::st
 absl::StatusOr<std::shared_ptr<const Tokenizer>> LoadJsonTokenizer(const std::string& file);
 absl::StatusOr<std::shared_ptr<const Tokenizer>> LoadSentencePieceTokenizer(const std::string& file);
 // A folder with vocab.json and merges.txt, or with vocab.txt.
-absl::StatusOr<std::shared_ptr<const Tokenizer>> LoadMergesTokenizer(const std::string& folder);
-absl::StatusOr<std::shared_ptr<const Tokenizer>> LoadWordPieceTokenizer(const std::string& folder);
+absl::StatusOr<std::shared_ptr<const Tokenizer>> LoadMergesTokenizer(const std::string& path);
+absl::StatusOr<std::shared_ptr<const Tokenizer>> LoadWordPieceTokenizer(const std::string& path);
 
 // Whether a control token spelled so ends a turn or a text, in whatever field a file names it or not.
 bool IsEndSpelling(std::string_view piece);
 
 }  // namespace toolformer
 
-#endif  // TOOLFORMER_SRC_TEXT_TOKENIZER_BPE_H_
+#endif  // TOOLFORMER_SRC_TEXT_PIECE_TOKENIZER_H_

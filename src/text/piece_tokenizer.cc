@@ -1,8 +1,8 @@
-#include "src/text/tokenizer_bpe.h"
+#include "src/text/piece_tokenizer.h"
 
 namespace toolformer {
 
-struct BpeTokenizer::Scratch {
+struct PieceTokenizer::Scratch {
   Regex::Scratch regex;
   Bpe::Scratch bpe;
   Unigram::Scratch unigram;
@@ -10,9 +10,11 @@ struct BpeTokenizer::Scratch {
   std::vector<int32_t> ids;
 };
 
-std::vector<int32_t> BpeTokenizer::Encode(std::string_view text) const { return EncodeAt(text, TextPosition::kStart); }
+std::vector<int32_t> PieceTokenizer::Encode(std::string_view text) const {
+  return EncodeAt(text, TextPosition::kStart);
+}
 
-std::vector<int32_t> BpeTokenizer::EncodeContinuation(std::string_view text) const {
+std::vector<int32_t> PieceTokenizer::EncodeContinuation(std::string_view text) const {
   return EncodeAt(text, TextPosition::kContinuation);
 }
 
@@ -36,7 +38,7 @@ void ForEachSection(const TokenMatcher& matcher, std::string_view text, TextPosi
 
 }  // namespace
 
-std::vector<int32_t> BpeTokenizer::EncodeAt(std::string_view text, TextPosition position) const {
+std::vector<int32_t> PieceTokenizer::EncodeAt(std::string_view text, TextPosition position) const {
   Scratch scratch;
   ForEachSection(
       parts_.raw_tokens, text, position, [&](int32_t id) { scratch.ids.push_back(id); },
@@ -44,7 +46,7 @@ std::vector<int32_t> BpeTokenizer::EncodeAt(std::string_view text, TextPosition 
   return std::move(scratch.ids);
 }
 
-void BpeTokenizer::EncodeSection(std::string_view section, TextPosition position, Scratch* scratch) const {
+void PieceTokenizer::EncodeSection(std::string_view section, TextPosition position, Scratch* scratch) const {
   std::string normalized;
   if (!parts_.normalizer.empty()) {
     normalized = Normalize(parts_.normalizer, section, position, &scratch->regex);
@@ -55,7 +57,7 @@ void BpeTokenizer::EncodeSection(std::string_view section, TextPosition position
       [&](std::string_view part, TextPosition at) { EncodeWords(part, at, scratch); });
 }
 
-void BpeTokenizer::EncodeWords(std::string_view section, TextPosition position, Scratch* scratch) const {
+void PieceTokenizer::EncodeWords(std::string_view section, TextPosition position, Scratch* scratch) const {
   WordList& list = scratch->words;
   list.text = section;
   PreTokenize(parts_.pre_tokenizer, position, &scratch->regex, &list);
@@ -69,11 +71,11 @@ void BpeTokenizer::EncodeWords(std::string_view section, TextPosition position, 
   }
 }
 
-const Vocabulary& BpeTokenizer::vocabulary() const {
+const Vocabulary& PieceTokenizer::vocabulary() const {
   return std::visit([](const auto& encoder) -> const Vocabulary& { return encoder.vocabulary(); }, encoder_);
 }
 
-std::string_view BpeTokenizer::TokenBytes(int32_t id) const {
+std::string_view PieceTokenizer::TokenBytes(int32_t id) const {
   if (id < 0 || id >= vocab_size()) return {};
   return vocabulary().Bytes(id);
 }
