@@ -158,7 +158,8 @@ absl::StatusOr<RotarySpec> ReadRotary(const ConfigReader& config, const RotaryFi
     return InvalidArgument("{}: field '{}' is {}, not within 0 to 1", config.where(), fields.fraction, fraction);
   }
   const int64_t heads = std::max<int64_t>(spec.heads, 1);
-  const int64_t head_dim = spec.head_dim > 0 ? spec.head_dim : spec.hidden / heads;
+  // Bounded so that it fits a real number; CompleteSpec refuses what is too large.
+  const int64_t head_dim = std::min<int64_t>(spec.head_dim > 0 ? spec.head_dim : spec.hidden / heads, 1 << 20);
   rotary.dims = static_cast<int64_t>(static_cast<double>(head_dim) * fraction);
   if (new_theta || !fields.scaling.empty()) {
     TF_RETURN_IF_ERROR(

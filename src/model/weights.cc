@@ -24,14 +24,15 @@ constexpr int64_t kChunk = 1 << 18;
 
 class Allocator {
  public:
-  Allocator(const TransformerSpec& spec, at::ScalarType type) : spec_(spec), type_(type) {}
+  Allocator(const TransformerSpec& spec, at::ScalarType type, const at::Device& device)
+      : spec_(spec), values_(at::device(device).dtype(type)), norms_(at::device(device).dtype(at::kFloat)) {}
 
   TransformerWeights Allocate() const {
     TransformerWeights weights;
     const int64_t width = spec_.embedding_width;
-    weights.embedding = at::empty({spec_.vocab_size, width}, type_);
+    weights.embedding = at::empty({spec_.vocab_size, width}, values_);
     if (spec_.position == PositionKind::kLearned) {
-      weights.position_embedding = at::empty({spec_.position_offset + spec_.context_length, spec_.hidden}, type_);
+      weights.position_embedding = at::empty({spec_.position_offset + spec_.context_length, spec_.hidden}, values_);
     }
     if (spec_.embedding_norm) weights.embedding_norm = NewNorm(spec_.hidden);
     if (width != spec_.hidden) {
@@ -40,8 +41,8 @@ class Allocator {
     }
     for (int64_t i = 0; i < spec_.layers; ++i) weights.layers.push_back(NewLayer());
     if (spec_.final_norm) weights.final_norm = NewNorm(spec_.hidden);
-    weights.output.weight = spec_.tied_output ? weights.embedding : at::empty({spec_.vocab_size, width}, type_);
-    if (spec_.output_bias) weights.output.bias = at::empty({spec_.vocab_size}, type_);
+    weights.output.weight = spec_.tied_output ? weights.embedding : at::empty({spec_.vocab_size, width}, values_);
+    if (spec_.output_bias) weights.output.bias = at::empty({spec_.vocab_size}, values_);
     return weights;
   }
 
@@ -49,13 +50,13 @@ class Allocator {
   // Norms stay in float32: they are small, and their statistics are computed in it.
   Norm NewNorm(int64_t size) const {
     // The values matter only where the file has none.
-    Norm norm{at::ones({size}, at::kFloat), {}};
-    if (spec_.norm == NormKind::kLayer) norm.bias = at::zeros({size}, at::kFloat);
+    Norm norm{at::ones({size}, norms_), {}};
+    if (spec_.norm == NormKind::kLayer) norm.bias = at::zeros({size}, norms_);
     return norm;
   }
   Linear NewLinear(int64_t rows, int64_t columns, const bool& biased) const {
-    Linear linear{at::empty({rows, columns}, type_), {}};
-    if (biased) linear.bias = at::empty({rows}, type_);
+    Linear linear{at::empty({rows, columns}, values_), {}};
+    if (biased) linear.bias = at::empty({rows}, values_);
     return linear;
   }
   LayerWeights NewLayer() const {
@@ -83,7 +84,7 @@ class Allocator {
   }
 
   const TransformerSpec& spec_;
-  const at::ScalarType type_;
+  const at::TensorOptions values_, norms_;
 };
 
 // The first failure of several threads.
@@ -221,18 +222,17 @@ absl::StatusOr<int64_t> EmbeddingRows(const WeightSource& source) {
 }
 
 absl::StatusOr<TransformerWeights> LoadWeights(const WeightSource& source, const TransformerSpec& spec) {
-  // Before anything is allocated by what the configuration says: the file must have the first tensor that it implies.
   const PlacementNames names = NamesInFile(source);
-  const std::string first = StoredName(source.family.names, Role::kEmbedding, 0, names) + ".weight";
-  TF_RETURN_IF_ERROR(CheckStored(source, {first, {spec.vocab_size, spec.embedding_width}, {}, {}, false, 0.0}));
-  // Memory that has not been written costs nothing yet.
-  TransformerWeights weights = Allocator(spec, source.type).Allocate();
-  const std::vector<Placement> placements = PlaceTensors(source.family, spec, weights, names);
+  // First with tensors that have shapes and no memory: nothing is allocated by what a configuration says until the file
+  // has been seen to hold it.
   uint64_t done = 0, total = 0;
-  for (const Placement& placement : placements) {
+  const TransformerWeights planned = Allocator(spec, source.type, at::kMeta).Allocate();
+  for (const Placement& placement : PlaceTensors(source.family, spec, planned, names)) {
     TF_RETURN_IF_ERROR(CheckStored(source, placement));
     total += source.file.Find(placement.name)->bytes;
   }
+  TransformerWeights weights = Allocator(spec, source.type, at::kCPU).Allocate();
+  const std::vector<Placement> placements = PlaceTensors(source.family, spec, weights, names);
   for (const Placement& placement : placements) {
     TF_RETURN_IF_ERROR(placement.shape.size() == 1 ? FillVector(source.file, placement)
                                                    : FillMatrix(source.file, placement));

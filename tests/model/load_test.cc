@@ -126,6 +126,13 @@ TEST_CASE("configurations that say too little or what is not supported") {
   CHECK(Says(refusal([](auto& c) { c["num_key_value_heads"] = 4; }), kInvalid, {"key-value heads"}));
   CHECK(Says(refusal([](auto& c) { c["rope_theta"] = -1.0; }), kInvalid, {"rotary base"}));
   CHECK(Says(refusal([](auto& c) { c["head_dim"] = 1 << 30; }), kInvalid, {"head size"}));
+  CHECK(Says(refusal([](auto& c) { c["head_dim"] = INT64_MAX; }), kInvalid, {"head size"}));
+  // Terabytes, if what the configuration says were allocated before the file is asked.
+  CHECK(Says(refusal([](auto& c) {
+               c["num_hidden_layers"] = 1000;
+               c["intermediate_size"] = 1 << 20;
+             }),
+             kInvalid, {"mlp.gate_proj.weight", "shape"}));
   CHECK(Says(refusal([](auto& c) { c["vocab_size"] = 100; }), kInvalid, {"tokenizer"}));
 }
 
@@ -137,6 +144,22 @@ TEST_CASE("a configuration that is not JSON, and one that nests without end") {
   CHECK(LoadFails(copy.path()).code == absl::StatusCode::kResourceExhausted);
   std::ofstream(copy.file("config.json")) << "[]";
   CHECK(Says(LoadFails(copy.path()), kInvalid, {"config.json"}));
+}
+
+TEST_CASE("attention types of GPT-Neo that do not end, or say nothing") {
+  const auto refusal = [](const nlohmann::json& types) {
+    const Copy copy("gpt_neo_uneven");
+    copy.EditConfig([&](auto& c) { c["attention_types"] = types; });
+    return LoadFails(copy.path());
+  };
+  using nlohmann::json;
+  const json no_kinds = json::array(), global = {"global"};
+  CHECK(Says(refusal({{no_kinds, INT64_MAX}}), kInvalid, {"'attention_types'"}));
+  CHECK(Says(refusal({{global, INT64_MAX}}), kInvalid, {"'attention_types'"}));
+  CHECK(Says(refusal({{global, -3}}), kInvalid, {"'attention_types'"}));
+  CHECK(Says(refusal({{json{"remote"}, 4}}), kUnimplemented, {"remote", "local"}));
+  CHECK(Says(refusal({{global, "4"}}), kInvalid, {"attention_types/0/1"}));
+  CHECK(Says(refusal(json::array()), kInvalid, {"'attention_types'"}));
 }
 
 TEST_CASE("layer types must be known and one a layer") {

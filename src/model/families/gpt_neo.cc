@@ -12,7 +12,7 @@ absl::Status Finish(const ConfigReader& config, TransformerSpec* spec) {
   for (size_t entry = 0; layers.size() <= spec->layer.size(); ++entry) {
     const std::string place = "attention_types/" + std::to_string(entry);
     TF_ASSIGN_OR_RETURN(const auto pattern, config.Strings(place + "/0"));
-    if (!pattern) break;
+    if (!pattern || pattern->empty()) break;
     TF_ASSIGN_OR_RETURN(const int64_t times, config.RequiredInteger(place + "/1"));
     for (int64_t t = 0; t < times && layers.size() <= spec->layer.size(); ++t) {
       for (const std::string& kind : *pattern) {
