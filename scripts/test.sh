@@ -18,7 +18,7 @@ case "$preset" in
     # libgomp and libtorch are not instrumented, so their locks are not seen: OpenMP runs on one thread, and what happens
     # inside those libraries is ignored. The threads of the project's own code are checked in full.
     export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
-    export TSAN_OPTIONS="${TSAN_OPTIONS:-ignore_noninstrumented_modules=1:halt_on_error=1:second_deadlock_stack=1}"
+    export TSAN_OPTIONS="${TSAN_OPTIONS:-allocator_may_return_null=1:ignore_noninstrumented_modules=1:halt_on_error=1:second_deadlock_stack=1}"
     # ThreadSanitizer of GCC 12 cannot place its shadow where the kernel randomises addresses widely.
     if setarch -R true 2>/dev/null; then launch=(setarch -R); fi
     ;;

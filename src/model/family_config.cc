@@ -99,11 +99,8 @@ absl::Status ReadScaling(const ConfigReader& config, const std::string& place, i
   const auto real = [&](std::string_view name, double fallback) {
     return config.RealOr(place + "/" + std::string(name), fallback);
   };
-  TF_ASSIGN_OR_RETURN(std::string type, config.StringOr(place + "/rope_type", ""));
-  if (type.empty()) {
-    TF_ASSIGN_OR_RETURN(type, config.StringOr(place + "/type", "default"));
-  }
-  if (type == "su") type = "longrope";  // its name in the first Phi-3 files
+  TF_ASSIGN_OR_RETURN(const std::string old_type, config.StringOr(place + "/type", "default"));
+  TF_ASSIGN_OR_RETURN(const std::string type, config.StringOr(place + "/rope_type", old_type));
   TF_ASSIGN_OR_RETURN(rotary->scaling, ParseRotaryScaling(config.where(), type));
   if (rotary->scaling == RotaryScaling::kNone) return absl::OkStatus();
 

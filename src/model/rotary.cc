@@ -16,6 +16,7 @@ struct ScalingName {
 constexpr ScalingName kNames[] = {
     {RotaryScaling::kNone, "default"},  {RotaryScaling::kLinear, "linear"}, {RotaryScaling::kDynamic, "dynamic"},
     {RotaryScaling::kLlama3, "llama3"}, {RotaryScaling::kYarn, "yarn"},     {RotaryScaling::kLongRope, "longrope"},
+    {RotaryScaling::kLongRope, "su"},  // as the first Phi-3 files say
 };
 
 double Stretch3(const RotarySpec& spec, double frequency) {
