@@ -67,12 +67,26 @@ class TOOLFORMER_API LanguageModel {
   // sequence longer than the context), kResourceExhausted (out of memory), kInternal (an error of libtorch, with its
   // text).
   virtual absl::StatusOr<at::Tensor> Forward(std::span<const ForwardRow> rows) const = 0;
+
+  // As Forward, for the tokens `vocabulary` (ascending ids) only: logits [sum of wanted, vocabulary.size()]. Where only
+  // a few tokens may be drawn, the others need not be computed. This one calls Forward and picks.
+  virtual absl::StatusOr<at::Tensor> ForwardOver(std::span<const ForwardRow> rows,
+                                                 std::span<const int32_t> vocabulary) const;
+
+ protected:
+  // kInvalidArgument unless `vocabulary` is not empty, ascending and within vocab_size().
+  absl::Status CheckVocabulary(std::span<const int32_t> vocabulary) const;
 };
 
 enum class WeightType { kFloat32, kBFloat16 };
 
+// What runs the layers of a float32 model on the CPU: kernels of our own, or libtorch's operators, which serve all other
+// models and check ours. The numbers are the same but for rounding.
+enum class Kernels { kOwn, kLibtorch };
+
 struct TOOLFORMER_API ModelOptions {
   std::string device = "cpu";  // "cpu" or "cuda:N"
+  Kernels kernels = Kernels::kOwn;
   // Weights and activations; logits are f32 either way.
   WeightType type = WeightType::kFloat32;
   // Lowers the context of the file; 0 keeps it.

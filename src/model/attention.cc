@@ -1,6 +1,5 @@
 #include "src/model/attention.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/outer.h>
@@ -41,21 +40,21 @@ at::Tensor MakeMask(const Stretch& stretch, int64_t window, const at::Device& de
 
 }  // namespace
 
-AttentionPlan::AttentionPlan(std::span<const AttentionRow> rows, const Settings& settings) : settings_(settings) {
-  const auto fits = [&](const AttentionRow& row) {
+AttentionPlan::AttentionPlan(std::span<const BatchRow> rows, const Settings& settings) : settings_(settings) {
+  const auto fits = [&](const BatchRow& row) {
     return (row.cache == nullptr ? 0 : row.cache->length()) + row.tokens <= settings_.window;
   };
   // A window that no row outgrows is none.
   if (std::all_of(rows.begin(), rows.end(), fits)) settings_.window = 0;
-  for (const AttentionRow& row : rows) PlanOwnKeys(row);
+  for (const BatchRow& row : rows) PlanOwnKeys(row);
   if (settings_.window == 0) {
     PlanSharedSegments(rows);
   } else {
-    for (const AttentionRow& row : rows) PlanWindowedSegments(row);
+    for (const BatchRow& row : rows) PlanWindowedSegments(row);
   }
 }
 
-void AttentionPlan::PlanOwnKeys(const AttentionRow& row) {
+void AttentionPlan::PlanOwnKeys(const BatchRow& row) {
   OwnTask task;
   task.queries = {row.first_token, row.tokens};
   task.tail = row.cache;
@@ -74,9 +73,9 @@ void AttentionPlan::PlanOwnKeys(const AttentionRow& row) {
   own_.push_back(std::move(task));
 }
 
-void AttentionPlan::PlanSharedSegments(std::span<const AttentionRow> rows) {
+void AttentionPlan::PlanSharedSegments(std::span<const BatchRow> rows) {
   struct Reader {
-    const AttentionRow* row;
+    const BatchRow* row;
     int64_t visible;
   };
   struct Read {
@@ -87,7 +86,7 @@ void AttentionPlan::PlanSharedSegments(std::span<const AttentionRow> rows) {
   // In the order in which the rows name them, so that a batch always adds in the same order.
   std::vector<Read> segments;
   std::map<const CacheSegment*, size_t> index;
-  for (const AttentionRow& row : rows) {
+  for (const BatchRow& row : rows) {
     if (row.cache == nullptr) continue;
     int64_t first_key = 0;
     for (const SegmentView& view : row.cache->shared()) {
@@ -127,7 +126,7 @@ void AttentionPlan::PlanSharedSegments(std::span<const AttentionRow> rows) {
   }
 }
 
-void AttentionPlan::PlanWindowedSegments(const AttentionRow& row) {
+void AttentionPlan::PlanWindowedSegments(const BatchRow& row) {
   if (row.cache == nullptr) return;
   const int64_t window = settings_.window;
   const int64_t first_query = row.cache->length();
@@ -170,7 +169,7 @@ void AttentionPlan::RunOwn(const OwnTask& task, int64_t layer, const AttentionIn
   input.causal = task.causal;
   input.scale = settings_.scores.scale;
   input.soft_cap = settings_.scores.soft_cap;
-  const AttentionOutput part = SoftmaxAttention(input, settings_.kernel);
+  const AttentionOutput part = SoftmaxAttention(input);
   out.values.narrow(0, task.queries.first, task.queries.second).copy_(part.values);
   out.lse.narrow(0, task.queries.first, task.queries.second).copy_(part.lse);
 }
@@ -181,41 +180,11 @@ at::Tensor AttentionPlan::Run(int64_t layer, const at::Tensor& query, const at::
   batch.query = query;
   batch.key = key;
   batch.value = value;
-  const int64_t heads = query.size(1), head_dim = query.size(2);
   AttentionOutput out;
-  out.values = at::empty({query.size(0), heads, head_dim}, query.options());
-  out.lse = at::empty({query.size(0), heads}, query.options().dtype(at::kFloat));
+  out.values = at::empty(query.sizes(), query.options());
+  out.lse = at::empty({query.size(0), query.size(1)}, query.options().dtype(at::kFloat));
 
-  const bool plain_cpu = settings_.kernel == AttentionKernel::kFlashCpu && query.scalar_type() == at::kFloat;
-  std::vector<SingleQuery> singles;
-  for (const OwnTask& task : own_) {
-    if (!plain_cpu || task.queries.second != 1 || task.tail == nullptr) {
-      RunOwn(task, layer, batch, out);
-      continue;
-    }
-    const at::Tensor keys = task.tail->tail_keys(layer), values = task.tail->tail_values(layer);
-    const int64_t row = task.queries.first, stride = keys.stride(0);
-    SingleQuery single;
-    single.query = query.const_data_ptr<float>() + row * query.stride(0);
-    single.key = keys.const_data_ptr<float>() + task.keys.first * stride;
-    single.value = values.const_data_ptr<float>() + task.keys.first * stride;
-    single.keys = task.keys.second;
-    single.key_stride = stride;
-    single.heads = heads;
-    single.kv_heads = key.size(1);
-    single.head_dim = head_dim;
-    single.scale = static_cast<float>(settings_.scores.scale);
-    single.soft_cap = static_cast<float>(settings_.scores.soft_cap);
-    single.slopes = settings_.scores.slopes.empty() ? nullptr : settings_.scores.slopes.data();
-    single.first_key = task.first_key;
-    single.values = out.values.data_ptr<float>() + row * heads * head_dim;
-    single.lse = out.lse.data_ptr<float>() + row * heads;
-    singles.push_back(single);
-  }
-  at::parallel_for(0, static_cast<int64_t>(singles.size()), 4, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) AttendSingleQuery(singles[i]);
-  });
-
+  for (const OwnTask& task : own_) RunOwn(task, layer, batch, out);
   for (const SharedTask& task : shared_) {
     const auto of_queries = [&](const at::Tensor& x) {
       return task.indices.defined() ? x.index_select(0, task.indices)
@@ -230,7 +199,7 @@ at::Tensor AttentionPlan::Run(int64_t layer, const at::Tensor& query, const at::
     input.scale = settings_.scores.scale;
     input.soft_cap = settings_.scores.soft_cap;
     const AttentionOutput merged =
-        MergeAttention({of_queries(out.values), of_queries(out.lse)}, SoftmaxAttention(input, settings_.kernel));
+        MergeAttention({of_queries(out.values), of_queries(out.lse)}, SoftmaxAttention(input));
     if (task.indices.defined()) {
       out.values.index_copy_(0, task.indices, merged.values);
       out.lse.index_copy_(0, task.indices, merged.lse);

@@ -10,17 +10,10 @@
 #include <vector>
 
 #include "src/model/attention_kernels.h"
-#include "src/model/kv_cache.h"
 #include "src/model/spec.h"
+#include "src/model/token_batch.h"
 
 namespace toolformer {
-
-// A row of the batch as attention sees it.
-struct AttentionRow {
-  int64_t first_token = 0;          // of its tokens in the packed batch
-  int64_t tokens = 0;               // at least one
-  SegmentedCache* cache = nullptr;  // null: the row's own keys and values are all there is
-};
 
 // What one layer window of one batch needs; the same for all layers with that window. Attention over a segment is
 // computed once for all rows that share it and merged with each row's own keys by the log-sum-exp of both.
@@ -29,10 +22,9 @@ class AttentionPlan {
   struct Settings {
     int64_t window = 0;  // as in LayerSpec
     ScoreSettings scores;
-    AttentionKernel kernel = AttentionKernel::kPlain;
     at::Device device = at::kCPU;
   };
-  AttentionPlan(std::span<const AttentionRow> rows, const Settings& settings);
+  AttentionPlan(std::span<const BatchRow> rows, const Settings& settings);
 
   // query [tokens, heads, head_dim], key and value [tokens, kv_heads, head_dim] of the batch's tokens; those of rows
   // with a cache must already stand behind its tail. Returns [tokens, heads * head_dim].
@@ -60,9 +52,9 @@ class AttentionPlan {
     at::Tensor mask, bias;
   };
 
-  void PlanOwnKeys(const AttentionRow& row);
-  void PlanSharedSegments(std::span<const AttentionRow> rows);
-  void PlanWindowedSegments(const AttentionRow& row);
+  void PlanOwnKeys(const BatchRow& row);
+  void PlanSharedSegments(std::span<const BatchRow> rows);
+  void PlanWindowedSegments(const BatchRow& row);
   at::Tensor MakeBias(int64_t first_key, int64_t keys) const;
   void RunOwn(const OwnTask& task, int64_t layer, const AttentionInput& batch, const AttentionOutput& out) const;
 

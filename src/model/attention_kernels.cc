@@ -53,10 +53,10 @@ AttentionOutput Plain(const AttentionInput& input) {
 
 }  // namespace
 
-AttentionOutput SoftmaxAttention(const AttentionInput& input, AttentionKernel kernel) {
+AttentionOutput SoftmaxAttention(const AttentionInput& input) {
   // The fused kernel knows no soft caps, and takes biases in the queries' type only: too coarse for distant keys.
   const bool coarse = input.bias.defined() && input.query.scalar_type() != at::kFloat;
-  const bool fused = kernel == AttentionKernel::kFlashCpu && input.soft_cap == 0 && !coarse;
+  const bool fused = input.query.is_cpu() && input.soft_cap == 0 && !coarse;
   return fused ? FlashCpu(input) : Plain(input);
 }
 
@@ -66,38 +66,6 @@ AttentionOutput MergeAttention(const AttentionOutput& a, const AttentionOutput& 
     return part.values.to(at::kFloat) * (part.lse - lse).exp().unsqueeze(-1);
   };
   return {(weighted(a) + weighted(b)).to(a.values.scalar_type()), lse};
-}
-
-void AttendSingleQuery(const SingleQuery& in) {
-  const int64_t groups = in.heads / in.kv_heads;
-  std::vector<float> scores(in.keys);
-  for (int64_t h = 0; h < in.heads; ++h) {
-    const float* query = in.query + h * in.head_dim;
-    const int64_t kv_offset = h / groups * in.head_dim;
-    float most = kMinusInfinity;
-    for (int64_t k = 0; k < in.keys; ++k) {
-      const float* key = in.key + k * in.key_stride + kv_offset;
-      float dot = 0.0f;
-#pragma omp simd reduction(+ : dot)
-      for (int64_t d = 0; d < in.head_dim; ++d) dot += query[d] * key[d];
-      dot *= in.scale;
-      if (in.soft_cap > 0) dot = in.soft_cap * std::tanh(dot / in.soft_cap);
-      if (in.slopes != nullptr) dot += in.slopes[h] * static_cast<float>(in.first_key + k);
-      scores[k] = dot;
-      most = std::max(most, scores[k]);
-    }
-    float sum = 0.0f;
-    for (float& score : scores) sum += score = std::exp(score - most);
-    float* values = in.values + h * in.head_dim;
-    std::fill(values, values + in.head_dim, 0.0f);
-    for (int64_t k = 0; k < in.keys; ++k) {
-      const float* value = in.value + k * in.key_stride + kv_offset;
-      const float weight = scores[k] / sum;
-#pragma omp simd
-      for (int64_t d = 0; d < in.head_dim; ++d) values[d] += weight * value[d];
-    }
-    in.lse[h] = most + std::log(sum);
-  }
 }
 
 }  // namespace toolformer

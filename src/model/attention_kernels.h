@@ -8,10 +8,6 @@
 
 namespace toolformer {
 
-// Kernels: the fused one of libtorch for the CPU, or a composition of plain operators, which works on every device and
-// checks the other.
-enum class AttentionKernel { kFlashCpu, kPlain };
-
 // How scores become what the softmax sees: cap tanh(scale q.k / cap) + slope * key position + mask.
 struct ScoreSettings {
   double scale = 1.0;
@@ -34,22 +30,10 @@ struct AttentionOutput {
   at::Tensor lse;     // [queries, heads] f32, natural logarithm
 };
 
-AttentionOutput SoftmaxAttention(const AttentionInput& input, AttentionKernel kernel);
+AttentionOutput SoftmaxAttention(const AttentionInput& input);
 
 // Adds a part to what has been gathered for the same queries: the softmax over the union of both stretches of keys.
 AttentionOutput MergeAttention(const AttentionOutput& a, const AttentionOutput& b);
-
-// One query on the CPU in float32, the step of decoding. key and value are [keys, kv_heads, head_dim] with `key_stride`
-// floats from key to key; `values` [heads, head_dim] and `lse` [heads] are written.
-struct SingleQuery {
-  const float *query, *key, *value;
-  int64_t keys, key_stride, heads, kv_heads, head_dim;
-  float scale, soft_cap;
-  const float* slopes;  // one a head; null: none
-  int64_t first_key;    // position of the first key in its sequence
-  float *values, *lse;
-};
-void AttendSingleQuery(const SingleQuery& input);
 
 }  // namespace toolformer
 

@@ -19,10 +19,6 @@ at::Tensor Normalize(const at::Tensor& x, const Norm& norm, NormKind kind, doubl
 struct RotaryAngles {
   at::Tensor cosines, sines;
 };
-// A token's place in its sequence, and how long that sequence is with all the tokens of the batch.
-struct TokenPlace {
-  int64_t position, length;
-};
 RotaryAngles MakeRotaryAngles(const RotarySpec& spec, std::span<const TokenPlace> places, const at::Device& device);
 
 // Rotates x [tokens, heads, head_dim] in place: the pairs (j, j + dims / 2) of each token by its angle j. `x` may be a

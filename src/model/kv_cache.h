@@ -50,6 +50,7 @@ class SegmentedCache : public KvCache {
 
   // Makes room for `count` more tokens in the tail. Throws c10::Error without memory; the content stays as it was.
   void Reserve(int64_t count);
+  const CacheSegment& tail() const { return tail_; }
   // Keys and values of one layer's tail, [capacity, kv_heads, head_dim].
   at::Tensor tail_keys(int64_t layer) const { return tail_.keys.select(0, layer); }
   at::Tensor tail_values(int64_t layer) const { return tail_.values.select(0, layer); }

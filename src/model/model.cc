@@ -13,6 +13,7 @@
 #include "src/base/random.h"
 #include "src/base/status.h"
 #include "src/files/gguf.h"
+#include "src/model/cpu/cpu_runner.h"
 #include "src/model/device.h"
 #include "src/model/libtorch_guard.h"
 #include "src/model/transformer.h"
@@ -108,18 +109,18 @@ class LoadedModel : public Model {
     return std::make_unique<SegmentedCache>(transformer_.cache_layout());
   }
 
-  absl::StatusOr<at::Tensor> Forward(std::span<const ForwardRow> rows) const override {
-    TF_RETURN_IF_ERROR(CheckRows(rows));
-    return GuardLibtorch([&]() -> absl::StatusOr<at::Tensor> {
-      const c10::InferenceMode inference;
-      return transformer_.Forward(rows);
-    });
+  absl::StatusOr<at::Tensor> Forward(std::span<const ForwardRow> rows) const override { return Run(rows, {}); }
+  absl::StatusOr<at::Tensor> ForwardOver(std::span<const ForwardRow> rows,
+                                         std::span<const int32_t> vocabulary) const override {
+    TF_RETURN_IF_ERROR(CheckVocabulary(vocabulary));
+    return Run(rows, vocabulary);
   }
 
   absl::Status Save(const std::string& folder) const override;
 
  private:
   absl::Status CheckRows(std::span<const ForwardRow> rows) const;
+  absl::StatusOr<at::Tensor> Run(std::span<const ForwardRow> rows, std::span<const int32_t> vocabulary) const;
 
   const Parts parts_;
   const Transformer transformer_;
@@ -146,7 +147,7 @@ absl::Status LoadedModel::CheckRows(std::span<const ForwardRow> rows) const {
     int64_t past = 0;
     if (row.cache != nullptr) {
       const auto* cache = dynamic_cast<const SegmentedCache*>(row.cache);
-      if (cache == nullptr || cache->model() != &transformer_) {
+      if (cache == nullptr || cache->model() != transformer_.cache_layout().model) {
         return InvalidArgument("a cache of the batch belongs to another model");
       }
       if (!caches.insert(cache).second) return InvalidArgument("two rows of the batch name the same cache");
@@ -159,6 +160,15 @@ absl::Status LoadedModel::CheckRows(std::span<const ForwardRow> rows) const {
   return absl::OkStatus();
 }
 
+absl::StatusOr<at::Tensor> LoadedModel::Run(std::span<const ForwardRow> rows,
+                                            std::span<const int32_t> vocabulary) const {
+  TF_RETURN_IF_ERROR(CheckRows(rows));
+  return GuardLibtorch([&]() -> absl::StatusOr<at::Tensor> {
+    const c10::InferenceMode inference;
+    return transformer_.Forward(rows, vocabulary);
+  });
+}
+
 absl::Status LoadedModel::Save(const std::string& folder) const {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
@@ -166,12 +176,18 @@ absl::Status LoadedModel::Save(const std::string& folder) const {
   TF_RETURN_IF_ERROR(SaveTokenizer(parts_.info.path, folder));
   TF_RETURN_IF_ERROR(GuardLibtorch([&]() -> absl::Status {
     const c10::InferenceMode inference;
-    return WriteShardedSafetensors(folder, StoredTensors(*parts_.family, transformer_.spec(), transformer_.weights()),
-                                   kMaxShardBytes);
+    const TransformerWeights weights = transformer_.Weights();
+    return WriteShardedSafetensors(folder, StoredTensors(*parts_.family, transformer_.spec(), weights), kMaxShardBytes);
   }));
   TF_ASSIGN_OR_RETURN(const std::unique_ptr<AtomicFile> file, AtomicFile::Create(folder + "/config.json"));
   TF_RETURN_IF_ERROR(file->Write(parts_.config.dump(2) + "\n"));
   return file->Commit();
+}
+
+std::unique_ptr<Runner> MakeRunner(const TransformerSpec& spec, TransformerWeights weights, const at::Device& device,
+                                   const ModelOptions& options) {
+  const bool own = device.is_cpu() && options.type == WeightType::kFloat32 && options.kernels == Kernels::kOwn;
+  return own ? MakeCpuRunner(spec, std::move(weights), {}) : MakeTensorRunner(spec, std::move(weights), device);
 }
 
 // The config.json that Save writes: the file's own where there is one.
@@ -190,6 +206,28 @@ nlohmann::json ConfigToSave(const Checkpoint& checkpoint, const Tokenizer& token
 }
 
 }  // namespace
+
+absl::Status LanguageModel::CheckVocabulary(std::span<const int32_t> vocabulary) const {
+  if (vocabulary.empty()) return InvalidArgument("the vocabulary whose logits are wanted is empty");
+  int64_t previous = -1;
+  for (const int32_t id : vocabulary) {
+    if (id <= previous || id >= vocab_size()) {
+      return InvalidArgument("token id {} of the vocabulary is not ascending within 0 to {}", id, vocab_size() - 1);
+    }
+    previous = id;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<at::Tensor> LanguageModel::ForwardOver(std::span<const ForwardRow> rows,
+                                                      std::span<const int32_t> vocabulary) const {
+  TF_RETURN_IF_ERROR(CheckVocabulary(vocabulary));
+  TF_ASSIGN_OR_RETURN(const at::Tensor logits, Forward(rows));
+  return GuardLibtorch([&]() -> absl::StatusOr<at::Tensor> {
+    return logits.index_select(1,
+                               at::tensor(at::IntArrayRef(std::vector<int64_t>(vocabulary.begin(), vocabulary.end()))));
+  });
+}
 
 absl::StatusOr<std::unique_ptr<Model>> Model::Load(const std::string& path, const ModelOptions& options) {
   TF_ASSIGN_OR_RETURN(const c10::Device device, OpenDevice(options.device));
@@ -224,7 +262,8 @@ absl::StatusOr<std::unique_ptr<Model>> Model::Load(const std::string& path, cons
   return GuardLibtorch([&]() -> absl::StatusOr<std::unique_ptr<Model>> {
     const c10::InferenceMode inference;
     TF_ASSIGN_OR_RETURN(TransformerWeights weights, LoadWeights(source, spec));
-    return std::make_unique<LoadedModel>(std::move(parts), Transformer(std::move(spec), std::move(weights), device));
+    std::unique_ptr<Runner> runner = MakeRunner(spec, std::move(weights), device, options);
+    return std::make_unique<LoadedModel>(std::move(parts), Transformer(std::move(spec), std::move(runner)));
   });
 }
 

@@ -52,6 +52,11 @@ struct RotarySpec {
 
 absl::Status CheckRotary(const std::string& where, const RotarySpec& spec);
 
+// A token's place in its sequence, and how long that sequence is with all the tokens of the batch.
+struct TokenPlace {
+  int64_t position, length;
+};
+
 // dims / 2 frequencies for a sequence of `length` tokens.
 std::vector<double> RotaryFrequencies(const RotarySpec& spec, int64_t length);
 

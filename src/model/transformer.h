@@ -4,13 +4,10 @@
 
 #include <memory>
 #include <span>
-#include <vector>
 
-#include "src/model/attention.h"
-#include "src/model/kernels.h"
 #include "src/model/kv_cache.h"
+#include "src/model/runner.h"
 #include "src/model/spec.h"
-#include "src/model/weights.h"
 #include "toolformer/model.h"
 
 namespace toolformer {
@@ -18,40 +15,26 @@ namespace toolformer {
 // Immutable; Forward is concurrent as long as no cache is in two calls.
 class Transformer {
  public:
-  Transformer(TransformerSpec spec, TransformerWeights weights, const at::Device& device);
+  Transformer(TransformerSpec spec, std::unique_ptr<Runner> runner);
 
   const TransformerSpec& spec() const { return spec_; }
-  const TransformerWeights& weights() const { return weights_; }
-  CacheLayout cache_layout() const;
+  TransformerWeights Weights() const { return runner_->Weights(); }
+  const CacheLayout& cache_layout() const { return cache_layout_; }
 
-  // As LanguageModel::Forward; rows have been checked. Throws what libtorch throws; caches are then unchanged.
-  at::Tensor Forward(std::span<const ForwardRow> rows) const;
-
-  // For tests and the CPU's off switch: kPlain computes the same with other means.
-  void set_attention_kernel(AttentionKernel kernel) { attention_kernel_ = kernel; }
+  // As LanguageModel::ForwardOver, or Forward where `vocabulary` is empty; rows have been checked. Throws what libtorch
+  // throws; caches are then unchanged.
+  at::Tensor Forward(std::span<const ForwardRow> rows, std::span<const int32_t> vocabulary) const;
 
  private:
-  // The packed tokens of a batch.
-  struct Batch {
-    std::vector<AttentionRow> rows;
-    at::Tensor ids, positions, wanted;  // [tokens], [tokens], [wanted tokens] int64
-    std::vector<RotaryAngles> angles;   // of each rotary table
-  };
-
   // Reads the rows' caches again where they grow, or were cut, over the length at which all keys change.
   void MatchLengthKind(std::span<const ForwardRow> rows) const;
   // `length` of the sequences for rotary positions; 0: what they have with this batch.
-  at::Tensor Forward(std::span<const ForwardRow> rows, int64_t length) const;
-  Batch Pack(std::span<const ForwardRow> rows, int64_t length) const;
-  at::Tensor Embed(const Batch& batch) const;
-  at::Tensor Attend(int64_t layer, const at::Tensor& x, const Batch& batch, const AttentionPlan& plan) const;
-  at::Tensor Project(const at::Tensor& x) const;
+  static TokenBatch Pack(std::span<const ForwardRow> rows, int64_t length);
+  at::Tensor Run(std::span<const ForwardRow> rows, const TokenBatch& batch, std::span<const int32_t> vocabulary) const;
 
   TransformerSpec spec_;
-  TransformerWeights weights_;
-  at::Device device_;
-  std::vector<float> alibi_slopes_;
-  AttentionKernel attention_kernel_;
+  std::unique_ptr<Runner> runner_;
+  CacheLayout cache_layout_;
 };
 
 }  // namespace toolformer
