@@ -59,6 +59,10 @@ class TOOLFORMER_API LanguageModel {
   // Most tokens of one sequence, start token included.
   virtual int64_t context_length() const = 0;
 
+  // True where the weights have been rounded for speed. The loss filter refuses such models: it compares differences of
+  // losses with a threshold.
+  virtual bool approximate() const { return false; }
+
   // An empty cache for this model.
   virtual std::unique_ptr<KvCache> NewCache() const = 0;
 
@@ -78,16 +82,19 @@ class TOOLFORMER_API LanguageModel {
   absl::Status CheckVocabulary(std::span<const int32_t> vocabulary) const;
 };
 
-enum class WeightType { kFloat32, kBFloat16 };
+// kInt8: the matrices as bytes with a scale for every 64 weights of a row, activations likewise while they are
+// multiplied; all else is float32. A quarter of the memory to read, for drafts: such a model may propose calls, it does
+// not judge them. On the CPU only.
+enum class WeightType { kFloat32, kBFloat16, kInt8 };
 
-// What runs the layers of a float32 model on the CPU: kernels of our own, or libtorch's operators, which serve all other
-// models and check ours. The numbers are the same but for rounding.
+// What runs the layers of a float32 model on the CPU: kernels of our own, or libtorch's operators, which serve all
+// other models and check ours. The numbers are the same but for rounding.
 enum class Kernels { kOwn, kLibtorch };
 
 struct TOOLFORMER_API ModelOptions {
   std::string device = "cpu";  // "cpu" or "cuda:N"
   Kernels kernels = Kernels::kOwn;
-  // Weights and activations; logits are f32 either way.
+  // Weights and activations; logits are f32 in every case.
   WeightType type = WeightType::kFloat32;
   // Lowers the context of the file; 0 keeps it.
   int64_t context_length = 0;
@@ -119,7 +126,8 @@ class TOOLFORMER_API Model : public LanguageModel {
 
   // Writes the model as a Hugging Face folder, which Load and transformers read with the same logits: config.json,
   // model*.safetensors (shards of at most 5 GB) and the tokenizer's files, copied or made from the file that the model
-  // was loaded from, which must still be there. Weights are stored in the type that they have in memory. The folder is
+  // was loaded from, which must still be there. Weights are stored in the type that they have in memory; int8 ones are
+  // not (kUnimplemented). The folder is
   // made where it is not there; each file is written whole or not at all, config.json last. kInvalidArgument,
   // kUnavailable (names the file and the system's reason), kUnimplemented (see SaveTokenizer).
   virtual absl::Status Save(const std::string& folder) const = 0;

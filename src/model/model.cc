@@ -98,6 +98,7 @@ class LoadedModel : public Model {
     const Family* family = nullptr;
     nlohmann::json config;       // as Save writes it
     int64_t context_length = 0;  // at most the transformer's
+    bool approximate = false;
   };
   LoadedModel(Parts parts, Transformer transformer) : parts_(std::move(parts)), transformer_(std::move(transformer)) {}
 
@@ -105,6 +106,7 @@ class LoadedModel : public Model {
   const Tokenizer& tokenizer() const override { return *parts_.tokenizer; }
   int64_t vocab_size() const override { return transformer_.spec().vocab_size; }
   int64_t context_length() const override { return parts_.context_length; }
+  bool approximate() const override { return parts_.approximate; }
   std::unique_ptr<KvCache> NewCache() const override {
     return std::make_unique<SegmentedCache>(transformer_.cache_layout());
   }
@@ -170,6 +172,7 @@ absl::StatusOr<at::Tensor> LoadedModel::Run(std::span<const ForwardRow> rows,
 }
 
 absl::Status LoadedModel::Save(const std::string& folder) const {
+  if (approximate()) return Unimplemented("int8 weights are not saved; load the model in float32 to save it");
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) return Unavailable("{}: the folder cannot be made: {}", folder, error.message());
@@ -184,10 +187,25 @@ absl::Status LoadedModel::Save(const std::string& folder) const {
   return file->Commit();
 }
 
+absl::Status CheckOptions(const ModelOptions& options, const c10::Device& device) {
+  if (options.context_length < 0) return InvalidArgument("context length {} is negative", options.context_length);
+  if (options.type == WeightType::kInt8 && !device.is_cpu()) {
+    return Unimplemented("int8 weights are for the CPU; device '{}' takes float32 and bfloat16", options.device);
+  }
+  if (options.type == WeightType::kInt8 && options.kernels == Kernels::kLibtorch) {
+    return Unimplemented("int8 weights need the library's own kernels; libtorch's take float32 and bfloat16");
+  }
+  return absl::OkStatus();
+}
+
 std::unique_ptr<Runner> MakeRunner(const TransformerSpec& spec, TransformerWeights weights, const at::Device& device,
                                    const ModelOptions& options) {
-  const bool own = device.is_cpu() && options.type == WeightType::kFloat32 && options.kernels == Kernels::kOwn;
-  return own ? MakeCpuRunner(spec, std::move(weights), {}) : MakeTensorRunner(spec, std::move(weights), device);
+  if (!device.is_cpu() || options.type == WeightType::kBFloat16 || options.kernels == Kernels::kLibtorch) {
+    return MakeTensorRunner(spec, std::move(weights), device);
+  }
+  CpuRunnerSettings settings;
+  if (options.type == WeightType::kInt8) settings.type = PackedType::kInt8;
+  return MakeCpuRunner(spec, std::move(weights), settings);
 }
 
 // The config.json that Save writes: the file's own where there is one.
@@ -231,7 +249,7 @@ absl::StatusOr<at::Tensor> LanguageModel::ForwardOver(std::span<const ForwardRow
 
 absl::StatusOr<std::unique_ptr<Model>> Model::Load(const std::string& path, const ModelOptions& options) {
   TF_ASSIGN_OR_RETURN(const c10::Device device, OpenDevice(options.device));
-  if (options.context_length < 0) return InvalidArgument("context length {} is negative", options.context_length);
+  TF_RETURN_IF_ERROR(CheckOptions(options, device));
   TF_ASSIGN_OR_RETURN(Checkpoint checkpoint, OpenCheckpoint(path));
   const std::string& where = checkpoint.config->where();
   const at::ScalarType type = options.type == WeightType::kBFloat16 ? at::kBFloat16 : at::kFloat;
@@ -252,6 +270,7 @@ absl::StatusOr<std::unique_ptr<Model>> Model::Load(const std::string& path, cons
   parts.config = ConfigToSave(checkpoint, *parts.tokenizer, type);
   parts.context_length =
       options.context_length > 0 ? std::min(spec.context_length, options.context_length) : spec.context_length;
+  parts.approximate = options.type == WeightType::kInt8;
   parts.info.path = path;
   parts.info.family = spec.family;
   parts.info.layers = spec.layers;

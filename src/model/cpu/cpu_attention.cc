@@ -12,9 +12,18 @@ namespace {
 
 using simd::kKeyBlock;
 
-// Queries of one head of keys that a task takes: enough to make reading the keys cheap, few enough to have several
-// tasks.
+// Queries of one head of keys that a task takes: enough to make reading the keys cheap.
 constexpr int64_t kChunkQueries = 96;
+// Tasks a thread, so that none waits long for the last.
+constexpr int64_t kTasksAThread = 3;
+
+int64_t ChunkTokens(int64_t tokens, const HeadLayout& layout, int64_t tile_rows) {
+  const int64_t groups = layout.heads / layout.kv_heads;
+  const int64_t chunks = (kTasksAThread * at::get_num_threads() + layout.kv_heads - 1) / layout.kv_heads;
+  const int64_t most = std::max<int64_t>(1, kChunkQueries / groups);
+  const int64_t least = std::min(most, (tile_rows + groups - 1) / groups);
+  return std::clamp((tokens + chunks - 1) / chunks, least, most);
+}
 
 }  // namespace
 
@@ -49,8 +58,8 @@ class CpuAttention::Scratch {
   simd::QueryBlock Block(int64_t first, int64_t rows) {
     const simd::Tiling tiling(rows, kernels_.tile_rows);
     for (int64_t t = 0; t < tiling.tiles; ++t) {
-      kernels_.pack_rows({query(first + tiling.First(t)), head_dim_, tiling.Rows(t), head_dim_},
-                         packed_.data() + tiling.First(t) * head_dim_);
+      kernels_.transpose({query(first + tiling.First(t)), head_dim_, tiling.Rows(t), head_dim_},
+                         packed_.data() + tiling.First(t) * head_dim_, tiling.Rows(t));
     }
     simd::QueryBlock block;
     block.queries = packed_.data();
@@ -77,8 +86,7 @@ class CpuAttention::Scratch {
 };
 
 CpuAttention::CpuAttention(const TokenBatch& batch, Settings settings) : settings_(std::move(settings)) {
-  const int64_t groups = settings_.layout.heads / settings_.layout.kv_heads;
-  const int64_t chunk_tokens = std::max<int64_t>(1, kChunkQueries / groups);
+  const int64_t chunk_tokens = ChunkTokens(std::ssize(batch.ids), settings_.layout, settings_.kernels->tile_rows);
   std::map<const CacheSegment*, size_t> known;
   for (const BatchRow& row : batch.rows) {
     // The row's stretches in the order of its sequence, with the keys of each that are its own to see.

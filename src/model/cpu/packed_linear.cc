@@ -20,7 +20,7 @@ using simd::kPanel;
 // cache beside it.
 constexpr int64_t kBlockBytes = 384 << 10;
 // Multiplications of a task: enough to pay for handing it to a thread.
-constexpr int64_t kTaskProducts = 1 << 20;
+constexpr int64_t kTaskProducts = 1 << 18;
 
 // Columns of packed panels, which all have four bytes a unit and column; the last panel is filled with its last column.
 void CopyColumns(const at::Tensor& from, std::span<const int32_t> columns, at::Tensor* to) {
@@ -78,9 +78,16 @@ void PackedLinear::PackFloat(const float* weight) {
   ForRanges(panels(), 1, [&](int64_t first, int64_t last) {
     for (int64_t p = first; p < last; ++p) {
       float* to = values + p * k_ * kPanel;
-      for (int64_t c = 0; c < kPanel; ++c) {
+      // Half panels are of neighbouring rows, gated or not.
+      constexpr int64_t kHalf = kPanel / 2;
+      for (int64_t c = 0; c < kPanel; c += kHalf) {
         const int64_t row = SourceRow(p * kPanel + c);
-        for (int64_t i = 0; i < k_; ++i) to[i * kPanel + c] = row < 0 ? 0.0f : weight[row * k_ + i];
+        int64_t rows = 0;
+        while (rows < kHalf && SourceRow(p * kPanel + c + rows) >= 0) ++rows;
+        if (rows < kHalf) {
+          for (int64_t i = 0; i < k_; ++i) std::fill_n(to + i * kPanel + c, kHalf, 0.0f);
+        }
+        if (rows > 0) settings_.kernels->transpose({weight + row * k_, k_, rows, k_}, to + c, kPanel);
       }
     }
   });
@@ -143,7 +150,7 @@ void PackedLinear::ApplyFloat(const LinearInput& in, const LinearOutput& out) co
   ForRanges(tiling.tiles, std::max<int64_t>(1, kTaskProducts / (16 * tile_products)), [&](int64_t first, int64_t last) {
     std::vector<float> normalized(in.norm == nullptr ? 0 : kernels.tile_rows * k_);
     for (int64_t t = first; t < last; ++t) {
-      simd::RowsToPack to_pack{in.x + tiling.First(t) * in.stride, in.stride, tiling.Rows(t), k_};
+      simd::DenseRows to_pack{in.x + tiling.First(t) * in.stride, in.stride, tiling.Rows(t), k_};
       if (in.norm != nullptr) {
         for (int64_t r = 0; r < to_pack.rows; ++r) {
           kernels.normalize(*in.norm, to_pack.x + r * in.stride, normalized.data() + r * k_);
@@ -151,7 +158,7 @@ void PackedLinear::ApplyFloat(const LinearInput& in, const LinearOutput& out) co
         to_pack.x = normalized.data();
         to_pack.stride = k_;
       }
-      kernels.pack_rows(to_pack, rows + tiling.First(t) * k_);
+      kernels.transpose(to_pack, rows + tiling.First(t) * k_, to_pack.rows);
     }
   });
 
@@ -163,10 +170,16 @@ void PackedLinear::ApplyFloat(const LinearInput& in, const LinearOutput& out) co
   ForRanges(blocks * panels(), grain, [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i) {
       const int64_t block = i / panels(), panel = i % panels();
-      for (int64_t t = block * tiles_a_block; t < std::min(tiling.tiles, (block + 1) * tiles_a_block); ++t) {
+      const int64_t first_tile = block * tiles_a_block, end_tile = std::min(tiling.tiles, first_tile + tiles_a_block);
+      simd::TileProduct product{nullptr, values + panel * k_ * kPanel, 0, k_};
+      product.fetch_step = kPanel * 4 / (end_tile - first_tile);
+      for (int64_t t = first_tile; t < end_tile; ++t) {
         const int64_t row = tiling.First(t);
-        kernels.multiply({rows + row * k_, values + panel * k_ * kPanel, tiling.Rows(t), k_},
-                         MakeEpilogue(out, row, panel));
+        product.rows = rows + row * k_;
+        product.tile_rows = tiling.Rows(t);
+        // Each tile fetches its share of the next panel. Past the last one this is harmless.
+        product.next = product.panel + k_ * kPanel + (t - first_tile) * k_ * product.fetch_step / 4;
+        kernels.multiply(product, MakeEpilogue(out, row, panel));
       }
     }
   });
@@ -179,15 +192,17 @@ void PackedLinear::ApplyInt8(const LinearInput& in, const LinearOutput& out) con
   std::vector<int8_t> rows(in.rows * padded);
   std::vector<float> scales(in.rows * groups);
   std::vector<int32_t> sums(in.rows * groups);
-  std::vector<float> normalized(in.norm == nullptr ? 0 : k_);
-  for (int64_t r = 0; r < in.rows; ++r) {
-    const float* x = in.x + r * in.stride;
-    if (in.norm != nullptr) {
-      kernels.normalize(*in.norm, x, normalized.data());
-      x = normalized.data();
+  ForRanges(in.rows, std::max<int64_t>(1, kTaskProducts / (16 * k_)), [&](int64_t first, int64_t last) {
+    std::vector<float> normalized(in.norm == nullptr ? 0 : k_);
+    for (int64_t r = first; r < last; ++r) {
+      const float* x = in.x + r * in.stride;
+      if (in.norm != nullptr) {
+        kernels.normalize(*in.norm, x, normalized.data());
+        x = normalized.data();
+      }
+      kernels.quantize(x, k_, {rows.data() + r * padded, scales.data() + r * groups, sums.data() + r * groups});
     }
-    kernels.quantize(x, k_, {rows.data() + r * padded, scales.data() + r * groups, sums.data() + r * groups});
-  }
+  });
   const uint8_t* values = values_.const_data_ptr<uint8_t>();
   const float* panel_scales = scales_.const_data_ptr<float>();
   const int64_t grain = std::max<int64_t>(1, kTaskProducts / (in.rows * padded * kPanel / 4));

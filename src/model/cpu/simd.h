@@ -40,6 +40,9 @@ struct TileProduct {
   const float* panel = nullptr;  // [k][kPanel]
   int64_t tile_rows = 0;
   int64_t k = 0;
+  // What is multiplied next, to be fetched meanwhile: `fetch_step` bytes from it for each k; null: nothing.
+  const float* next = nullptr;
+  int64_t fetch_step = 0;
 };
 
 // int8: rows and weights have a scale for every kGroup neighbouring k.
@@ -62,8 +65,8 @@ struct QuantizedRow {
   int32_t* sums = nullptr;
 };
 
-// Rows that become a tile.
-struct RowsToPack {
+// Rows to be transposed, as tiles and panels want them.
+struct DenseRows {
   const float* x = nullptr;
   int64_t stride = 0, rows = 0, columns = 0;
 };
@@ -120,7 +123,8 @@ struct Kernels {
   void (*multiply)(const TileProduct& product, const Epilogue& epilogue);
   void (*multiply_int8)(const Int8Product& product, const Epilogue& epilogue);
   void (*quantize)(const float* row, int64_t columns, const QuantizedRow& out);
-  void (*pack_rows)(const RowsToPack& rows, float* tile);
+  // out [columns][out_stride].
+  void (*transpose)(const DenseRows& rows, float* out, int64_t out_stride);
   // `out` may be x itself.
   void (*normalize)(const NormRow& norm, const float* x, float* out);
   // out[i] += normalised x[i].

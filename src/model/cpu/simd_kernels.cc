@@ -104,6 +104,8 @@ struct TileOperands {
   const float* panel;
   int64_t panel_stride;
   int64_t k;
+  const char* next = nullptr;  // to be fetched meanwhile
+  int64_t fetch_step = 0;
 };
 
 // out [kRows][kPanel] = rows x panel, or += it. Every element is one sum over k in ascending order.
@@ -120,7 +122,12 @@ __attribute__((noinline)) void Tile(const TileOperands& in, float* out, int64_t 
     const float* a = in.rows;
     const float* b = in.panel + first * kLanes;
     const int64_t row_stride = in.row_stride;
+    const char* next = in.next;
     for (int64_t k = 0; k < in.k; ++k) {
+      if constexpr (kPacked) {
+        __builtin_prefetch(next, 0, 2);
+        next += in.fetch_step;
+      }
       const Vector b0 = Load(b), b1 = Load(b + kLanes);
 #pragma GCC unroll 14
       for (int64_t r = 0; r < kRows; ++r) {
@@ -170,92 +177,108 @@ void Finish(float* product, int64_t row, const Epilogue& e) {
 
 void Multiply(const TileProduct& product, const Epilogue& epilogue) {
   alignas(64) float tile[kTileRows * kPanel];
-  RunTile<true, false>(product.tile_rows, {product.rows, 0, product.panel, kPanel, product.k}, tile, kPanel);
+  const auto* next = reinterpret_cast<const char*>(product.next);
+  RunTile<true, false>(product.tile_rows, {product.rows, 0, product.panel, kPanel, product.k, next, product.fetch_step},
+                       tile, kPanel);
   for (int64_t r = 0; r < product.tile_rows; ++r) Finish(tile + r * kPanel, r, epilogue);
 }
 
-// sums [kRows][kPanel] += the products of one group, exact in int32.
+// out [kRows][kPanel]. The sum of a group is exact in int32; groups are added in ascending order.
 template <int64_t kRows>
-__attribute__((noinline)) void Int8Group(const Int8Product& in, int64_t group, float* out) {
-  const uint8_t* weights = in.panel + group * kGroup * kPanel;
-  const int8_t* rows = in.rows + group * kGroup;
+__attribute__((noinline)) void Int8Tile(const Int8Product& in, float* out) {
   const int64_t groups = in.k / kGroup;
-  const float* scales = in.panel_scales + group * kPanel;
 #if defined(__AVX512VNNI__)
-  __m512i sums[kRows][2];
-  for (int64_t r = 0; r < kRows; ++r) {
-    sums[r][0] = sums[r][1] = _mm512_set1_epi32(-128 * in.row_sums[r * groups + group]);
-  }
-  for (int64_t k = 0; k < kGroup; k += 4, weights += 4 * kPanel) {
-    const __m512i w0 = _mm512_loadu_si512(weights), w1 = _mm512_loadu_si512(weights + 64);
-#pragma GCC unroll 6
+  const uint8_t* weights = in.panel;
+  const float* scales = in.panel_scales;
+  const int8_t* rows = in.rows;
+  const int64_t row_stride = in.k;
+  Vector totals[kRows][kVectors] = {};
+  for (int64_t g = 0; g < groups; ++g, scales += kPanel) {
+    __m512i sums[kRows][kVectors];
     for (int64_t r = 0; r < kRows; ++r) {
-      int32_t four;
-      __builtin_memcpy(&four, rows + r * in.k + k, 4);
-      const __m512i x = _mm512_set1_epi32(four);
-      sums[r][0] = _mm512_dpbusd_epi32(sums[r][0], w0, x);
-      sums[r][1] = _mm512_dpbusd_epi32(sums[r][1], w1, x);
+      sums[r][0] = sums[r][1] = _mm512_set1_epi32(-128 * in.row_sums[r * groups + g]);
+    }
+    for (int64_t k = 0; k < kGroup; k += 4, weights += 4 * kPanel, rows += 4) {
+      const __m512i w0 = _mm512_loadu_si512(weights), w1 = _mm512_loadu_si512(weights + 64);
+#pragma GCC unroll 6
+      for (int64_t r = 0; r < kRows; ++r) {
+        int32_t four;
+        __builtin_memcpy(&four, rows + r * row_stride, 4);
+        const __m512i x = _mm512_set1_epi32(four);
+        sums[r][0] = _mm512_dpbusd_epi32(sums[r][0], w0, x);
+        sums[r][1] = _mm512_dpbusd_epi32(sums[r][1], w1, x);
+      }
+    }
+    for (int64_t v = 0; v < kVectors; ++v) {
+      const Vector scale = Load(scales + v * kLanes);
+      for (int64_t r = 0; r < kRows; ++r) {
+        const Vector sum = __builtin_convertvector(__builtin_bit_cast(Integers, sums[r][v]), Vector);
+        totals[r][v] += sum * (All(in.row_scales[r * groups + g]) * scale);
+      }
     }
   }
   for (int64_t r = 0; r < kRows; ++r) {
-    const Vector scale = All(in.row_scales[r * groups + group]);
-    for (int64_t v = 0; v < 2; ++v) {
-      float* to = out + r * kPanel + v * kLanes;
-      const Vector sum = __builtin_convertvector(__builtin_bit_cast(Integers, sums[r][v]), Vector);
-      Store(to, Load(to) + sum * (scale * Load(scales + v * kLanes)));
-    }
+    for (int64_t v = 0; v < kVectors; ++v) Store(out + r * kPanel + v * kLanes, totals[r][v]);
   }
 #else
   for (int64_t r = 0; r < kRows; ++r) {
-    int32_t sums[kPanel];
-    for (int64_t c = 0; c < kPanel; ++c) sums[c] = -128 * in.row_sums[r * groups + group];
-    for (int64_t k = 0; k < kGroup; ++k) {
-      const int32_t x = rows[r * in.k + k];
-      const uint8_t* w = weights + k / 4 * 4 * kPanel + k % 4;
-      for (int64_t c = 0; c < kPanel; ++c) sums[c] += x * w[4 * c];
-    }
-    const float scale = in.row_scales[r * groups + group];
-    for (int64_t c = 0; c < kPanel; ++c) {
-      out[r * kPanel + c] += static_cast<float>(sums[c]) * (scale * scales[c]);
+    float* total = out + r * kPanel;
+    for (int64_t c = 0; c < kPanel; ++c) total[c] = 0.0f;
+    for (int64_t g = 0; g < groups; ++g) {
+      int32_t sums[kPanel];
+      for (int64_t c = 0; c < kPanel; ++c) sums[c] = -128 * in.row_sums[r * groups + g];
+      for (int64_t k = g * kGroup; k < (g + 1) * kGroup; ++k) {
+        const int32_t x = in.rows[r * in.k + k];
+        const uint8_t* w = in.panel + k / 4 * 4 * kPanel + k % 4;
+        for (int64_t c = 0; c < kPanel; ++c) sums[c] += x * w[4 * c];
+      }
+      const float scale = in.row_scales[r * groups + g];
+      const float* scales = in.panel_scales + g * kPanel;
+      for (int64_t c = 0; c < kPanel; ++c) total[c] += static_cast<float>(sums[c]) * (scale * scales[c]);
     }
   }
 #endif
 }
 
 template <int64_t kRows = kMaxInt8Rows>
-inline void RunInt8Group(const Int8Product& in, int64_t group, float* out) {
+inline void RunInt8Tile(const Int8Product& in, float* out) {
   if constexpr (kRows > 0) {
-    if (in.tile_rows == kRows) return Int8Group<kRows>(in, group, out);
-    RunInt8Group<kRows - 1>(in, group, out);
+    if (in.tile_rows == kRows) return Int8Tile<kRows>(in, out);
+    RunInt8Tile<kRows - 1>(in, out);
   }
 }
 
 void MultiplyInt8(const Int8Product& product, const Epilogue& epilogue) {
-  alignas(64) float tile[kMaxInt8Rows * kPanel] = {};
-  for (int64_t g = 0; g < product.k / kGroup; ++g) RunInt8Group(product, g, tile);
+  alignas(64) float tile[kMaxInt8Rows * kPanel];
+  RunInt8Tile(product, tile);
   for (int64_t r = 0; r < product.tile_rows; ++r) Finish(tile + r * kPanel, r, epilogue);
 }
 
 void Quantize(const float* row, int64_t columns, const QuantizedRow& out) {
+  using Bytes = int8_t __attribute__((vector_size(kLanes)));
   for (int64_t g = 0; g * kGroup < columns; ++g) {
-    const float* x = row + g * kGroup;
     const int64_t n = Smaller(kGroup, columns - g * kGroup);
-    float most = 0.0f;
-    for (int64_t i = 0; i < n; ++i) {
-      const float size = x[i] < 0.0f ? -x[i] : x[i];
-      most = size > most ? size : most;
+    alignas(64) float x[kGroup] = {};
+    __builtin_memcpy(x, row + g * kGroup, n * sizeof(float));
+    Vector sizes = {};
+    for (int64_t i = 0; i < kGroup; i += kLanes) {
+      const Vector v = Load(x + i);
+      sizes = Max(sizes, v < Vector{} ? -v : v);
     }
-    const float factor = most > 0.0f ? 127.0f / most : 0.0f;
-    int32_t sum = 0;
-    int8_t* to = out.values + g * kGroup;
-    for (int64_t i = 0; i < kGroup; ++i) {
-      const float scaled = i < n ? x[i] * factor : 0.0f;
-      const auto q = static_cast<int32_t>(scaled + (scaled < 0.0f ? -0.5f : 0.5f));
-      to[i] = static_cast<int8_t>(q);
+    const float most = Most(sizes);
+    const Vector factor = All(most > 0.0f ? 127.0f / most : 0.0f);
+    Integers sum = {};
+    for (int64_t i = 0; i < kGroup; i += kLanes) {
+      const Vector scaled = Load(x + i) * factor;
+      const Integers q = __builtin_convertvector(scaled + (scaled < Vector{} ? All(-0.5f) : All(0.5f)), Integers);
       sum += q;
+      const Bytes bytes = __builtin_convertvector(q, Bytes);
+      __builtin_memcpy(out.values + g * kGroup + i, &bytes, sizeof(bytes));
     }
+    int32_t total = 0;
+    for (int64_t i = 0; i < kLanes; ++i) total += sum[i];
     out.scales[g] = most / 127.0f;
-    out.sums[g] = sum;
+    out.sums[g] = total;
   }
 }
 
@@ -309,7 +332,7 @@ inline void Transpose4(const float* in, int64_t in_stride, float* out, int64_t o
 }
 
 // out [columns][out_stride] from in [rows][in_stride].
-void Transpose(const RowsToPack& in, float* out, int64_t out_stride) {
+void Transpose(const DenseRows& in, float* out, int64_t out_stride) {
   const int64_t whole_rows = in.rows / 4 * 4, whole_columns = in.columns / 4 * 4;
   for (int64_t c = 0; c < whole_columns; c += 4) {
     for (int64_t r = 0; r < whole_rows; r += 4) {
@@ -323,8 +346,6 @@ void Transpose(const RowsToPack& in, float* out, int64_t out_stride) {
     for (int64_t r = 0; r < in.rows; ++r) out[c * out_stride + r] = in.x[r * in.stride + c];
   }
 }
-
-void PackRows(const RowsToPack& in, float* tile) { Transpose(in, tile, in.rows); }
 
 void Rotate(float* head, const float* cosines, const float* sines, int64_t half) {
   float* second = head + half;
@@ -479,7 +500,7 @@ const Kernels TOOLFORMER_JOIN(kernels_, TOOLFORMER_SIMD) = {
     .multiply = Multiply,
     .multiply_int8 = MultiplyInt8,
     .quantize = Quantize,
-    .pack_rows = PackRows,
+    .transpose = Transpose,
     .normalize = NormalizeTo<false>,
     .normalize_add = NormalizeTo<true>,
     .rotate = Rotate,
