@@ -1,7 +1,10 @@
 // However a sequence is split over calls, caches, forks and batches, its logits are the same.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/abs.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/index_select.h>
 #include <ATen/ops/max.h>
+#include <ATen/ops/tensor.h>
 
 #include <random>
 
@@ -138,6 +141,54 @@ TEST_CASE("rows of a batch do not see each other") {
         rows[r].ids = one;
         rows[r].wanted = first;
       }
+    }
+  }
+}
+
+// Texts can be annotated in batches of any composition because of this.
+TEST_CASE("logits of a row do not depend on the batch, to the bit") {
+  for (const std::string& name : kModels) {
+    CAPTURE(name);
+    const std::unique_ptr<Model> model = LoadModel(Fixture("models/" + name));
+    const std::vector<int32_t> prefix = RandomIds(40, 3);
+    const auto base = [&] {
+      std::unique_ptr<KvCache> cache = model->NewCache();
+      Append(*model, cache.get(), prefix);
+      return cache;
+    };
+    const std::unique_ptr<KvCache> shared = base();
+    const std::vector<int64_t> kept = {40, 40, 33, 0, 12, 40};
+    std::vector<std::unique_ptr<KvCache>> together;
+    std::vector<std::vector<int32_t>> suffixes;
+    std::vector<std::vector<int64_t>> wanted;
+    std::vector<ForwardRow> rows;
+    for (size_t r = 0; r < kept.size(); ++r) {
+      together.push_back(shared->Fork());
+      REQUIRE(together.back()->Truncate(kept[r]).ok());
+      suffixes.push_back(RandomIds(r == 1 ? 1 : r + 2, static_cast<uint32_t>(r) + 20));
+      wanted.push_back(AllOf(suffixes.back().size()));
+    }
+    for (size_t r = 0; r < kept.size(); ++r) rows.push_back({suffixes[r], together[r].get(), wanted[r]});
+    const std::vector<int32_t> vocabulary = {1, 5, 31, 32, 60};
+    const at::Tensor logits = Forward(*model, rows);
+    int64_t done = 0;
+    for (size_t r = 0; r < kept.size(); ++r) {
+      CAPTURE(r);
+      const std::unique_ptr<KvCache> own = base(), over = own->Fork(), alone = own->Fork();
+      REQUIRE(alone->Truncate(kept[r]).ok());
+      REQUIRE(over->Truncate(kept[r]).ok());
+      const ForwardRow row{suffixes[r], alone.get(), wanted[r]};
+      const at::Tensor same = Forward(*model, {&row, 1});
+      CHECK(at::equal(same, logits.narrow(0, done, same.size(0))));
+      const ForwardRow row_over{suffixes[r], over.get(), wanted[r]};
+      const absl::StatusOr<at::Tensor> some = model->ForwardOver({&row_over, 1}, vocabulary);
+      REQUIRE(some.ok());
+      const std::vector<int64_t> columns(vocabulary.begin(), vocabulary.end());
+      CHECK(at::equal(*some, same.index_select(1, at::tensor(columns))));
+      done += same.size(0);
+    }
+    for (const std::vector<int32_t>& bad : std::vector<std::vector<int32_t>>{{}, {3, 3}, {5, 4}, {-1}, {1 << 20}}) {
+      CHECK(absl::IsInvalidArgument(model->ForwardOver(rows, bad).status()));
     }
   }
 }

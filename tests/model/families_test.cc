@@ -145,16 +145,44 @@ void CheckChunks(const std::string& name, const LanguageModel& model, std::vecto
   }
 }
 
-TEST_CASE("every family equals transformers") {
+void CheckFamilies(const ModelOptions& options) {
   for (const std::string& name : kModels) {
     CAPTURE(name);
-    const std::unique_ptr<Model> model = TryLoad(Folder(name));
+    const std::unique_ptr<Model> model = TryLoad(Folder(name), options);
     if (model == nullptr) continue;
     const std::unique_ptr<WeightFile> expected = Expected(name);
     CheckLogits(*model, *expected);
     CheckGreedy(*model, *expected);
     CheckGreedyRows(*model, *expected);
     CheckChunks(name, *model, ReadIds(*expected, "ids"));
+  }
+}
+
+TEST_CASE("every family equals transformers") { CheckFamilies({}); }
+
+TEST_CASE("every family equals transformers with the operators of libtorch") {
+  ModelOptions options;
+  options.kernels = Kernels::kLibtorch;
+  CheckFamilies(options);
+}
+
+// Rounded, but of the same model: far closer to the exact logits than these are to their mean.
+TEST_CASE("int8 weights are near the exact ones") {
+  ModelOptions options;
+  options.type = WeightType::kInt8;
+  for (const std::string& name : kModels) {
+    CAPTURE(name);
+    const std::unique_ptr<Model> model = TryLoad(Folder(name), options);
+    if (model == nullptr) continue;
+    CHECK(model->approximate());
+    const std::unique_ptr<WeightFile> expected = Expected(name);
+    const at::Tensor logits = LogitsAt(*model, ReadIds(*expected, "ids"), *expected);
+    const std::vector<float> exact = ReadTensor(*expected, "logits");
+    const at::Tensor wanted = at::from_blob(const_cast<float*>(exact.data()), logits.sizes(), at::kFloat);
+    const double error = (logits - wanted).square().mean().item<double>();
+    const double spread = (wanted - wanted.mean({-1}, true)).square().mean().item<double>();
+    CHECK(error < 0.01 * spread);
+    CHECK(error > 0.0);
   }
 }
 
