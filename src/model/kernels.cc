@@ -18,6 +18,8 @@
 #include <cmath>
 #include <vector>
 
+#include "src/model/cpu/parallel.h"
+
 namespace toolformer {
 namespace {
 
@@ -95,7 +97,7 @@ RotaryAngles MakeRotaryAngles(const RotarySpec& spec, std::span<const TokenPlace
   at::Tensor sines = at::empty({tokens, half}, at::kFloat);
   float* c = cosines.data_ptr<float>();
   float* s = sines.data_ptr<float>();
-  at::parallel_for(0, tokens, 32, [&](int64_t begin, int64_t end) {
+  ForRanges(tokens, 32, [&](int64_t begin, int64_t end) {
     std::vector<double> frequencies;
     for (int64_t t = begin; t < end; ++t) {
       if (t == begin || (spec.depends_on_length() && places[t].length != places[t - 1].length)) {

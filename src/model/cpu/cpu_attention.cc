@@ -1,5 +1,7 @@
 #include "src/model/cpu/cpu_attention.h"
 
+#include <ATen/Parallel.h>
+
 #include <algorithm>
 #include <limits>
 #include <map>

@@ -1,30 +1,33 @@
-// Work shared by the threads that libtorch computes with.
+// Work shared by threads.
 #ifndef TOOLFORMER_SRC_MODEL_CPU_PARALLEL_H_
 #define TOOLFORMER_SRC_MODEL_CPU_PARALLEL_H_
 
-#include <ATen/Parallel.h>
-
-#include <algorithm>
-#include <atomic>
 #include <cstdint>
 
 namespace toolformer {
 
-// Calls work(first, last) for ranges of at most `grain` of [0, count), each once, in any order and on any thread. Who
-// is done takes the next range, so that a thread which the machine holds up does not hold up the others.
+namespace internal {
+
+using RangeFunction = void (*)(const void* work, int64_t first, int64_t last);
+void RunRanges(int64_t count, int64_t grain, RangeFunction function, const void* work);
+
+}  // namespace internal
+
+// Calls work(first, last) for ranges of at most `grain` of [0, count), each once, in any order, on this thread and on
+// as many more as libtorch may use. Returns when all are done; an exception that leaves `work` is rethrown here.
+//
+// OpenMP's regions end when every thread has come and gone, and one that the machine has no time for holds up all the
+// others. Here a thread that comes late finds the work done and is not waited for. While another thread's ranges are
+// being run, and inside of `work`, all is done on the calling thread.
 template <typename Work>
 void ForRanges(int64_t count, int64_t grain, const Work& work) {
-  const int64_t threads = std::min<int64_t>(at::get_num_threads(), (count + grain - 1) / grain);
-  if (threads <= 1) {
+  if (count <= grain) {
     if (count > 0) work(0, count);
     return;
   }
-  std::atomic<int64_t> next = 0;
-  at::parallel_for(0, threads, 1, [&](int64_t, int64_t) {
-    for (int64_t first = next.fetch_add(grain); first < count; first = next.fetch_add(grain)) {
-      work(first, std::min(count, first + grain));
-    }
-  });
+  internal::RunRanges(
+      count, grain,
+      [](const void* erased, int64_t first, int64_t last) { (*static_cast<const Work*>(erased))(first, last); }, &work);
 }
 
 }  // namespace toolformer
