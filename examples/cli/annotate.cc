@@ -36,6 +36,7 @@ struct AnnotateFlags {
   bool free_sampling = false;
   int64_t max_call_tokens = 64;
   int64_t limit = 0;  // 0: all
+  int64_t batch_texts = 8;
   bool overwrite = false;
   bool quiet = false;
   std::optional<bool> verbose;
@@ -108,7 +109,7 @@ nlohmann::ordered_json LogHeader(const AnnotateFlags& flags, const Input& input,
                                  const ModelInfo& model) {
   nlohmann::ordered_json header;
   header["format"] = "toolformer annotation log";
-  header["version"] = 1;
+  header["version"] = 2;
   header["program"] = TOOLFORMER_VERSION;
   header["model"] = model.fingerprint;
   header["dtype"] = flags.model.dtype;
@@ -161,6 +162,12 @@ int64_t Candidates(const AnnotatedDocument& annotated) {
   return count;
 }
 
+// Texts that are annotated together.
+struct Group {
+  std::vector<Document> documents;
+  std::vector<std::string> where;  // "texts.jsonl:17" of each
+};
+
 // One run: the documents that the log lacks are annotated, then the results are made of the log.
 class Run {
  public:
@@ -171,7 +178,8 @@ class Run {
   absl::Status WriteResults(const Parameters& parameters) const;
 
  private:
-  absl::Status AnnotateOne(Annotator* annotator, const Document& document, ProgressLine* progress);
+  absl::Status AnnotateGroup(Annotator* annotator, const Group& group, ProgressLine* progress);
+  absl::Status Append(const AnnotatedDocument& annotated, ProgressLine* progress);
   absl::Status Stopped(const absl::Status& why) const;
   absl::Status PrintSummary(const AnnotationCounts& counts) const;
 
@@ -199,25 +207,49 @@ absl::Status Run::AnnotateRest(Annotator* annotator) {
   ProgressLine progress(state_);
   if (flags_.quiet) progress.Disable();
   std::string_view line;
+  Group group;
+  int64_t group_size = 1;
   for (int64_t index = 0; index < total_; ++index) {
     CLI_ASSIGN_OR_RETURN(const bool more, reader->Next(&line));
     if (!more) return Failure("{}: changed while it was read", flags_.texts);
     if (index < log_.documents()) continue;
-    CLI_ASSIGN_OR_RETURN(const Document document, ReadDocument(*reader, line));
-    progress.Show(state_);
-    const absl::Status done = AnnotateOne(annotator, document, &progress);
+    CLI_ASSIGN_OR_RETURN(Document document, ReadDocument(*reader, line));
+    group.documents.push_back(std::move(document));
+    group.where.push_back(reader->Where());
+    if (std::ssize(group.documents) < group_size && index + 1 < total_) continue;
+    const absl::Status done = AnnotateGroup(annotator, group, &progress);
     if (!done.ok()) {
       progress.Clear();
-      return absl::IsCancelled(done) ? Stopped(done)
-                                     : Stopped(Failure("{}: {}", reader->Where(), std::string(done.message())));
+      return Stopped(done);
     }
+    group = {};
+    // The first groups are small, so that something is seen soon.
+    group_size = std::min(2 * group_size, flags_.batch_texts);
   }
   return log_.Sync();
 }
 
-absl::Status Run::AnnotateOne(Annotator* annotator, const Document& document, ProgressLine* progress) {
+absl::Status Run::AnnotateGroup(Annotator* annotator, const Group& group, ProgressLine* progress) {
   CLI_RETURN_IF_ERROR(interrupt_.Check());
-  CLI_ASSIGN_OR_RETURN(const AnnotatedDocument annotated, annotator->Annotate(document, interrupt_));
+  progress->Show(state_);
+  const absl::StatusOr<std::vector<AnnotatedDocument>> together = annotator->AnnotateBatch(group.documents, interrupt_);
+  if (together.ok()) {
+    for (const AnnotatedDocument& annotated : *together) CLI_RETURN_IF_ERROR(Append(annotated, progress));
+    return absl::OkStatus();
+  }
+  if (absl::IsCancelled(together.status())) return together.status();
+  // One at a time: what can be done is kept, and the text that cannot is named.
+  for (size_t i = 0; i < group.documents.size(); ++i) {
+    const absl::StatusOr<AnnotatedDocument> annotated = annotator->Annotate(group.documents[i], interrupt_);
+    if (absl::IsCancelled(annotated.status())) return annotated.status();
+    if (!annotated.ok()) return Failure("{}: {}", group.where[i], std::string(annotated.status().message()));
+    CLI_RETURN_IF_ERROR(Append(*annotated, progress));
+    progress->Show(state_);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Run::Append(const AnnotatedDocument& annotated, ProgressLine* progress) {
   CLI_RETURN_IF_ERROR(log_.Append(annotated));
   ++state_.done;
   state_.candidates += Candidates(annotated);
@@ -353,6 +385,12 @@ Subcommand AddAnnotate(CLI::App* parent) {
   app->add_option("--limit", flags->limit, "annotate only the first N texts")
       ->check(CLI::PositiveNumber)
       ->type_name("N");
+  app->add_option("--batch-texts", flags->batch_texts,
+                  "texts annotated together: more are faster and take more memory, an interruption loses the group in\n"
+                  "work; every text comes out the same whatever the number")
+      ->check(CLI::Range(int64_t{1}, int64_t{4096}))
+      ->type_name("N")
+      ->capture_default_str();
   app->add_flag("--overwrite", flags->overwrite, "start afresh and replace the files of an earlier run");
   app->add_flag("--quiet", flags->quiet, "print nothing but errors");
   app->add_flag("--verbose,!--no-verbose", flags->verbose,

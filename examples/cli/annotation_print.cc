@@ -26,10 +26,11 @@ std::string VerdictText(Verdict verdict) {
 std::string Row(const JudgedCall& call, const Style& style) {
   const std::string written = Shorten(PrintableLine(PrintCallBody(call.call)), 44);
   const std::string result = Shorten(PrintableLine(call.result ? *call.result : call.error), 28);
-  std::string losses = fmt::format("{:>9} {:>9} {:>9} {:>8}", "", "", "", "");
+  std::string losses = fmt::format("{:>9} {:>9} {:>9} {:>10}", "", "", "", "");
   if (call.losses) {
-    losses = fmt::format("{:9.4f} {:9.4f} {:9.4f} {:+8.4f}", call.losses->empty, call.losses->call, call.losses->result,
-                         call.losses->gain());
+    const std::string with_call = call.losses->call ? fmt::format("{:.4f}", *call.losses->call) : "-";
+    const std::string gain = fmt::format("{}{:+.4f}", call.losses->gain_is_bound() ? "<=" : "", call.losses->gain());
+    losses = fmt::format("{:9.4f} {:>9} {:9.4f} {:>10}", call.losses->empty, with_call, call.losses->result, gain);
   }
   const std::string verdict = VerdictText(call.verdict);
   return fmt::format("    {:>5} {:7.4f}  {:<44} {:<28} {}  {}\n", call.position, call.opening_probability, written,
@@ -93,7 +94,7 @@ std::string DescribeAnnotation(const AnnotatedDocument& annotated, std::string_v
     }
     out += "; " + DescribeSamples(outcome.sampling) + "\n";
     if (outcome.calls.empty()) continue;
-    out += style.Dim(fmt::format("    {:>5} {:>7}  {:<44} {:<28} {:>9} {:>9} {:>9} {:>8}  {}", "i", "p_i", "call",
+    out += style.Dim(fmt::format("    {:>5} {:>7}  {:<44} {:<28} {:>9} {:>9} {:>9} {:>10}  {}", "i", "p_i", "call",
                                  "result or error", "L(empty)", "L(call)", "L+", "gain", "verdict")) +
            "\n";
     for (const JudgedCall& call : outcome.calls) out += Row(call, style);

@@ -100,7 +100,8 @@ class Scorer {
       nlohmann::ordered_json& json = cases[i].json;
       json["token_ids"] = x;
       json["loss_empty"] = losses[i].empty;
-      json["loss_call"] = losses[i].call;
+      // Exact gains were asked for: it is always there.
+      if (losses[i].call) json["loss_call"] = *losses[i].call;
       json["loss_result"] = losses[i].result;
       json["gain"] = losses[i].gain();
       CLI_RETURN_IF_ERROR(out_.Write(PrintJson(json) + "\n"));
@@ -118,8 +119,8 @@ class Scorer {
     const std::string gain = fmt::format("{:+8.4f}", losses.gain());
     fmt::print("{:>5}  {:<40} {:<24} {:9.4f} {:9.4f} {:9.4f} {}\n", scored.filter_case.position,
                Shorten(PrintableLine(PrintCallBody(scored.filter_case.call)), 40),
-               Shorten(PrintableLine(scored.filter_case.result), 24), losses.empty, losses.call, losses.result,
-               losses.gain() > 0.0 ? style_.Good(gain) : gain);
+               Shorten(PrintableLine(scored.filter_case.result), 24), losses.empty, losses.call.value_or(losses.empty),
+               losses.result, losses.gain() > 0.0 ? style_.Good(gain) : gain);
   }
 
   const Model& model_;

@@ -19,7 +19,8 @@ struct TOOLFORMER_API ToolCounts {
   int64_t positions = 0;
   SamplingCounts sampling;
   std::map<Verdict, int64_t> verdicts;
-  std::vector<double> gains;          // of all scored candidates, in nats
+  std::vector<double> gains;          // of the candidates whose gain is known, in nats
+  std::vector<double> gain_bounds;    // of the other scored ones: their gain is at most this (CallLosses)
   std::map<double, int64_t> kept_at;  // candidates with a gain of at least 0.25, 0.5, 1.0, 2.0
 };
 
@@ -32,7 +33,8 @@ struct TOOLFORMER_API AnnotationCounts {
 
 TOOLFORMER_API AnnotationCounts CountAnnotations(const std::vector<AnnotatedDocument>& documents);
 
-// The page: counts per tool and per reason of rejection, histogram of gains with tau_f, texts with their calls
+// The page: counts per tool and per reason of rejection, histogram of gains with tau_f (gains of which only a bound is
+// known are drawn apart), texts with their calls
 // highlighted (kept ones in place, rejected ones on demand), and the parameters used, as given (name, value); a
 // parameter "Name.tau_f" draws the threshold of tool Name. At most 2,000 texts are shown, all are counted. No script of
 // another host, no network. Whatever the texts and results contain is shown as text.

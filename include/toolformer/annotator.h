@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -75,15 +76,22 @@ struct TOOLFORMER_API AnnotatedDocument {
 TOOLFORMER_API std::string FormatAnnotation(const AnnotatedDocument& annotated);
 TOOLFORMER_API absl::StatusOr<AnnotatedDocument> ParseAnnotation(std::string_view json_line);
 
+// The lowest threshold at which reports count calls: gains from here on are always exact.
+inline constexpr double kLowestReportedGain = 0.25;
+
 struct TOOLFORMER_API AnnotatorOptions {
   CallSamplerOptions sampler;
   LossFilterOptions filter;
   ToolExecutorOptions executor;
+  // Computes the exact gain of every call. Else calls that stay below tau_f and kLowestReportedGain whatever their
+  // L_i(e(c, epsilon)) have an upper bound instead (CallLosses::gain_is_bound). Verdicts are the same.
+  bool exact_gains = false;
   // Per tool name: replaces the tool's own parameters.
   std::map<std::string, AnnotationParameters> parameters;
 };
 
-// Keeps references to the model and the registry. Annotate may be called from several threads at once.
+// Keeps references to the model and the registry. Annotate and AnnotateBatch may be called from several threads at
+// once.
 class TOOLFORMER_API Annotator {
  public:
   // kInvalidArgument: no tools, a parameter out of range, parameters of an unknown tool.
@@ -95,14 +103,23 @@ class TOOLFORMER_API Annotator {
   // failed (design decision 9). Errors are the model's and the interrupt's.
   absl::StatusOr<AnnotatedDocument> Annotate(const Document& document, const Interrupt& interrupt);
 
+  // The same for several documents, in their order: each comes out as if it were alone, in less time. Sampling,
+  // executing and filtering work on all of them together, within the bounds that the options set on memory.
+  absl::StatusOr<std::vector<AnnotatedDocument>> AnnotateBatch(std::span<const Document> documents,
+                                                               const Interrupt& interrupt);
+
   // The parameters in force for a tool.
   const AnnotationParameters& parameters(const Tool& tool) const;
 
  private:
   Annotator(const LanguageModel& model, const ToolRegistry& registry, AnnotatorOptions options);
 
-  absl::StatusOr<ToolOutcome> AnnotateWith(const Tool& tool, const AnnotatedDocument& so_far,
-                                           const Interrupt& interrupt);
+  AnnotatedDocument Prepare(const Document& document) const;
+  absl::StatusOr<std::vector<AnnotatedDocument>> TryBatch(std::span<const Document> documents,
+                                                          const Interrupt& interrupt);
+  absl::Status SampleWith(const Tool& tool, const Interrupt& interrupt, std::vector<AnnotatedDocument>* batch) const;
+  absl::Status Execute(const Interrupt& interrupt, std::vector<AnnotatedDocument>* batch);
+  absl::Status Filter(const Interrupt& interrupt, std::vector<AnnotatedDocument>* batch) const;
 
   const LanguageModel& model_;
   const ToolRegistry& registry_;

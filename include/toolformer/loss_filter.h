@@ -5,6 +5,8 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -24,21 +26,35 @@ struct TOOLFORMER_API FilterCase {
   int64_t position = 0;  // i: index into the text's ids; the weighted tokens are i to i + 4
   Call call;
   std::string result;  // as the tool gave it; it is neutralized
+  // A gain below this need not be known exactly: where L_i(epsilon) - L+ is less, which the gain cannot exceed,
+  // L_i(e(c, epsilon)) is not computed.
+  double needed_gain = -std::numeric_limits<double>::infinity();
 };
 
 // L_i of the three prefixes, in nats, and what follows from them.
 struct TOOLFORMER_API CallLosses {
-  double empty = 0.0;   // L_i(epsilon)
-  double call = 0.0;    // L_i(e(c, epsilon))
-  double result = 0.0;  // L+ = L_i(e(c, r))
+  double empty = 0.0;          // L_i(epsilon)
+  std::optional<double> call;  // L_i(e(c, epsilon)); absent where it was not needed
+  double result = 0.0;         // L+ = L_i(e(c, r))
 
-  double l_minus() const { return empty < call ? empty : call; }  // L- = min(L_i(epsilon), L_i(e(c, epsilon)))
-  double gain() const { return l_minus() - result; }              // L- - L+; a call is kept when it is >= tau_f
+  // L- = min(L_i(epsilon), L_i(e(c, epsilon))); L- is at most this where gain_is_bound().
+  double l_minus() const { return call && *call < empty ? *call : empty; }
+  // L- - L+; a call is kept when it is >= tau_f. The gain is at most this where gain_is_bound().
+  double gain() const { return l_minus() - result; }
+  // L_i(e(c, epsilon)) is not known, because the gain is below the case's needed_gain whatever it is.
+  bool gain_is_bound() const { return !call; }
 };
 
 struct TOOLFORMER_API LossFilterOptions {
-  // Most tokens of one batch; bounds memory. Losses depend on it by rounding only.
-  int64_t max_batch_tokens = 4096;
+  // Most tokens of one batch, and bytes of its logits; bound memory. Losses depend on them by rounding only.
+  int64_t max_batch_tokens = 1024;
+  int64_t max_logits_bytes = 32 << 20;
+};
+
+// A text and the calls that might stand in it.
+struct TOOLFORMER_API FilterJob {
+  std::span<const int32_t> x;  // the text's ids
+  std::span<const FilterCase> cases;
 };
 
 // Keeps references to the model. Const and concurrent.
@@ -53,6 +69,12 @@ class TOOLFORMER_API LossFilter {
   // and text exceed the context), kInternal ("non-finite logits"), the interrupt's status.
   absl::StatusOr<std::vector<CallLosses>> Score(std::span<const int32_t> x, std::span<const FilterCase> cases,
                                                 const Interrupt& interrupt) const;
+
+  // The same for several texts, in their order; passes of all of them are packed into batches by length. What is wrong
+  // with a job (kInvalidArgument, kOutOfRange) is the status of its own element; errors of the model and the
+  // interrupt's status are the call's.
+  absl::StatusOr<std::vector<absl::StatusOr<std::vector<CallLosses>>>> Score(std::span<const FilterJob> jobs,
+                                                                             const Interrupt& interrupt) const;
 
  private:
   const LanguageModel& model_;

@@ -22,9 +22,9 @@ Json ToJson(const JudgedCall& call) {
   if (!call.error.empty()) json["error"] = call.error;
   if (call.losses) {
     json["loss_empty"] = call.losses->empty;
-    json["loss_call"] = call.losses->call;
+    if (call.losses->call) json["loss_call"] = *call.losses->call;
     json["loss_result"] = call.losses->result;
-    json["gain"] = call.losses->gain();
+    json[call.losses->gain_is_bound() ? "gain_at_most" : "gain"] = call.losses->gain();
   }
   json["verdict"] = VerdictName(call.verdict);
   return json;
@@ -118,7 +118,7 @@ JudgedCall ReadCall(const nlohmann::json& json, Reader* reader) {
   if (json.is_object() && json.contains("loss_empty")) {
     CallLosses& losses = call.losses.emplace();
     reader->Read(json, "loss_empty", &losses.empty);
-    reader->Read(json, "loss_call", &losses.call);
+    if (json.contains("loss_call")) reader->Read(json, "loss_call", &losses.call.emplace());
     reader->Read(json, "loss_result", &losses.result);
   }
   std::string verdict;

@@ -59,6 +59,12 @@ void KeepBest(std::vector<ToolOutcome>* outcomes) {
   }
 }
 
+// The prompt, a call or its result does not fit beside the text.
+void SkipTooLong(AnnotatedDocument* annotated) {
+  annotated->tools.clear();
+  annotated->skip = Skip::kTooLong;
+}
+
 // x*: the kept calls and results in place.
 void Splice(const CallPieces& pieces, AnnotatedDocument* annotated) {
   std::map<int64_t, const JudgedCall*> kept;
@@ -152,52 +158,8 @@ const AnnotationParameters& Annotator::parameters(const Tool& tool) const {
   return given == options_.parameters.end() ? tool.parameters : given->second;
 }
 
-absl::StatusOr<ToolOutcome> Annotator::AnnotateWith(const Tool& tool, const AnnotatedDocument& so_far,
-                                                    const Interrupt& interrupt) {
-  const Document& document = so_far.document;
-  const uint64_t document_seed = HashBytes(document.text);
-  ToolOutcome outcome;
-  outcome.tool = tool.name;
-  outcome.document_accepted = document_filter_.Accepts(tool, document);
-  if (!outcome.document_accepted) return outcome;
-
-  const AnnotationParameters& parameters = this->parameters(tool);
-  TF_ASSIGN_OR_RETURN(SampledCalls sampled,
-                      sampler_.Sample(tool, parameters, document.text, so_far.token_ids, document_seed, interrupt));
-  outcome.positions = std::move(sampled.positions);
-  outcome.sampling = sampled.counts;
-
-  const std::vector<int64_t> offsets = TokenOffsets(model_.tokenizer(), document.text, so_far.token_ids);
-  std::stable_sort(sampled.candidates.begin(), sampled.candidates.end(),
-                   [](const CandidateCall& a, const CandidateCall& b) { return a.position < b.position; });
-  std::vector<FilterCase> cases;
-  for (const CandidateCall& candidate : sampled.candidates) {
-    JudgedCall judged;
-    judged.position = candidate.position;
-    judged.byte_offset = offsets[candidate.position];
-    judged.opening_probability = candidate.opening_probability;
-    judged.call = candidate.call;
-    absl::StatusOr<std::string> result = executor_.Execute(candidate.call, {document.date, interrupt});
-    TF_RETURN_IF_ERROR(interrupt.Check());
-    if (result.ok()) {
-      judged.result = *std::move(result);
-      cases.push_back({judged.position, judged.call, *judged.result});
-    } else {
-      judged.error = std::string(result.status().message());
-    }
-    outcome.calls.push_back(std::move(judged));
-  }
-  TF_ASSIGN_OR_RETURN(const std::vector<CallLosses> losses, filter_.Score(so_far.token_ids, cases, interrupt));
-  size_t next = 0;
-  for (JudgedCall& judged : outcome.calls) {
-    if (!judged.result) continue;
-    judged.losses = losses[next++];
-    judged.verdict = judged.losses->gain() >= parameters.tau_f ? Verdict::kKept : Verdict::kBelowThreshold;
-  }
-  return outcome;
-}
-
-absl::StatusOr<AnnotatedDocument> Annotator::Annotate(const Document& document, const Interrupt& interrupt) {
+// What can be said of a document before a model is asked.
+AnnotatedDocument Annotator::Prepare(const Document& document) const {
   AnnotatedDocument annotated;
   annotated.document = document;
   annotated.augmented_text = document.text;
@@ -209,21 +171,153 @@ absl::StatusOr<AnnotatedDocument> Annotator::Annotate(const Document& document, 
   annotated.augmented_ids = annotated.token_ids;
   if (annotated.token_ids.empty()) annotated.skip = Skip::kEmpty;
   if (std::ssize(annotated.token_ids) >= model_.context_length()) annotated.skip = Skip::kTooLong;
-  if (annotated.skip != Skip::kNone) return annotated;
-  for (const std::shared_ptr<const Tool>& tool : registry_.tools()) {
-    absl::StatusOr<ToolOutcome> outcome = AnnotateWith(*tool, annotated, interrupt);
-    if (absl::IsOutOfRange(outcome.status())) {
-      // The prompt, a call or its result does not fit beside the text.
-      annotated.tools.clear();
-      annotated.skip = Skip::kTooLong;
-      return annotated;
-    }
-    TF_RETURN_IF_ERROR(outcome.status());
-    annotated.tools.push_back(*std::move(outcome));
-  }
-  KeepBest(&annotated.tools);
-  Splice(CallPieces(model_.tokenizer()), &annotated);
   return annotated;
+}
+
+// Adds the tool's outcome to every document that is not skipped: positions, and candidates without results.
+absl::Status Annotator::SampleWith(const Tool& tool, const Interrupt& interrupt,
+                                   std::vector<AnnotatedDocument>* batch) const {
+  std::vector<AnnotatedDocument*> accepted;
+  std::vector<SamplingText> texts;
+  for (AnnotatedDocument& annotated : *batch) {
+    if (annotated.skip != Skip::kNone) continue;
+    ToolOutcome& outcome = annotated.tools.emplace_back();
+    outcome.tool = tool.name;
+    outcome.document_accepted = document_filter_.Accepts(tool, annotated.document);
+    if (!outcome.document_accepted) continue;
+    accepted.push_back(&annotated);
+    texts.push_back({annotated.document.text, annotated.token_ids, HashBytes(annotated.document.text)});
+  }
+  TF_ASSIGN_OR_RETURN(std::vector<absl::StatusOr<SampledCalls>> sampled,
+                      sampler_.Sample(tool, parameters(tool), texts, interrupt));
+  for (size_t d = 0; d < accepted.size(); ++d) {
+    AnnotatedDocument& annotated = *accepted[d];
+    if (absl::IsOutOfRange(sampled[d].status())) {
+      SkipTooLong(&annotated);
+      continue;
+    }
+    TF_RETURN_IF_ERROR(sampled[d].status());
+    ToolOutcome& outcome = annotated.tools.back();
+    outcome.positions = std::move(sampled[d]->positions);
+    outcome.sampling = sampled[d]->counts;
+    const std::vector<int64_t> offsets = TokenOffsets(model_.tokenizer(), annotated.document.text, annotated.token_ids);
+    std::vector<CandidateCall>& candidates = sampled[d]->candidates;
+    std::stable_sort(candidates.begin(), candidates.end(),
+                     [](const CandidateCall& a, const CandidateCall& b) { return a.position < b.position; });
+    for (CandidateCall& candidate : candidates) {
+      JudgedCall& judged = outcome.calls.emplace_back();
+      judged.position = candidate.position;
+      judged.byte_offset = offsets[candidate.position];
+      judged.opening_probability = candidate.opening_probability;
+      judged.call = std::move(candidate.call);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Annotator::Execute(const Interrupt& interrupt, std::vector<AnnotatedDocument>* batch) {
+  std::vector<JudgedCall*> calls;
+  std::vector<ToolRequest> requests;
+  for (AnnotatedDocument& annotated : *batch) {
+    for (ToolOutcome& outcome : annotated.tools) {
+      for (JudgedCall& call : outcome.calls) {
+        calls.push_back(&call);
+        requests.push_back({call.call, annotated.document.date});
+      }
+    }
+  }
+  TF_ASSIGN_OR_RETURN(std::vector<absl::StatusOr<std::string>> results, executor_.ExecuteAll(requests, interrupt));
+  for (size_t c = 0; c < calls.size(); ++c) {
+    if (results[c].ok()) {
+      calls[c]->result = *std::move(results[c]);
+    } else {
+      calls[c]->error = std::string(results[c].status().message());
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Losses and verdicts of all calls that have a result; one job a document, whatever the number of tools.
+absl::Status Annotator::Filter(const Interrupt& interrupt, std::vector<AnnotatedDocument>* batch) const {
+  std::vector<std::vector<FilterCase>> cases;
+  for (const AnnotatedDocument& annotated : *batch) {
+    std::vector<FilterCase>& of_document = cases.emplace_back();
+    for (size_t t = 0; t < annotated.tools.size(); ++t) {
+      // Tools have outcomes in the order in which they are registered.
+      const double tau_f = parameters(*registry_.tools()[t]).tau_f;
+      for (const JudgedCall& call : annotated.tools[t].calls) {
+        if (!call.result) continue;
+        FilterCase& filter_case = of_document.emplace_back(FilterCase{call.position, call.call, *call.result});
+        if (!options_.exact_gains) filter_case.needed_gain = std::min(tau_f, kLowestReportedGain);
+      }
+    }
+  }
+  std::vector<FilterJob> jobs;
+  std::vector<AnnotatedDocument*> scored;
+  for (size_t d = 0; d < batch->size(); ++d) {
+    if (cases[d].empty()) continue;
+    jobs.push_back({(*batch)[d].token_ids, cases[d]});
+    scored.push_back(&(*batch)[d]);
+  }
+  TF_ASSIGN_OR_RETURN(const auto losses, filter_.Score(jobs, interrupt));
+  for (size_t d = 0; d < scored.size(); ++d) {
+    if (absl::IsOutOfRange(losses[d].status())) {
+      SkipTooLong(scored[d]);
+      continue;
+    }
+    TF_RETURN_IF_ERROR(losses[d].status());
+    auto next = losses[d]->begin();
+    for (size_t t = 0; t < scored[d]->tools.size(); ++t) {
+      const double tau_f = parameters(*registry_.tools()[t]).tau_f;
+      for (JudgedCall& call : scored[d]->tools[t].calls) {
+        if (!call.result) continue;
+        call.losses = *next++;
+        call.verdict = call.losses->gain() >= tau_f ? Verdict::kKept : Verdict::kBelowThreshold;
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<AnnotatedDocument>> Annotator::TryBatch(std::span<const Document> documents,
+                                                                   const Interrupt& interrupt) {
+  std::vector<AnnotatedDocument> batch;
+  for (const Document& document : documents) batch.push_back(Prepare(document));
+  for (const std::shared_ptr<const Tool>& tool : registry_.tools()) {
+    TF_RETURN_IF_ERROR(SampleWith(*tool, interrupt, &batch));
+  }
+  TF_RETURN_IF_ERROR(Execute(interrupt, &batch));
+  TF_RETURN_IF_ERROR(Filter(interrupt, &batch));
+  const CallPieces pieces(model_.tokenizer());
+  for (AnnotatedDocument& annotated : batch) {
+    if (annotated.skip != Skip::kNone) continue;
+    KeepBest(&annotated.tools);
+    Splice(pieces, &annotated);
+  }
+  return batch;
+}
+
+absl::StatusOr<std::vector<AnnotatedDocument>> Annotator::AnnotateBatch(std::span<const Document> documents,
+                                                                        const Interrupt& interrupt) {
+  absl::StatusOr<std::vector<AnnotatedDocument>> batch = TryBatch(documents, interrupt);
+  if (!absl::IsOutOfRange(batch.status())) return batch;
+  // A model whose context is narrower than it says refuses a whole batch for one of its texts.
+  std::vector<AnnotatedDocument> one_by_one;
+  for (const Document& document : documents) {
+    absl::StatusOr<std::vector<AnnotatedDocument>> alone = TryBatch({&document, 1}, interrupt);
+    if (absl::IsOutOfRange(alone.status())) {
+      SkipTooLong(&one_by_one.emplace_back(Prepare(document)));
+    } else {
+      TF_RETURN_IF_ERROR(alone.status());
+      one_by_one.push_back(std::move(alone->front()));
+    }
+  }
+  return one_by_one;
+}
+
+absl::StatusOr<AnnotatedDocument> Annotator::Annotate(const Document& document, const Interrupt& interrupt) {
+  TF_ASSIGN_OR_RETURN(std::vector<AnnotatedDocument> batch, AnnotateBatch({&document, 1}, interrupt));
+  return std::move(batch.front());
 }
 
 }  // namespace toolformer

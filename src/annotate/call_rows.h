@@ -1,9 +1,10 @@
-// Samples the bodies of calls as a batch of rows that start from caches and end at different times.
+// Samples the bodies of calls in one rolling batch: rows end at different times and leave, waiting starts of any text
+// join as soon as there is room.
 #ifndef TOOLFORMER_SRC_ANNOTATE_CALL_ROWS_H_
 #define TOOLFORMER_SRC_ANNOTATE_CALL_ROWS_H_
 
-#include <ATen/core/Tensor.h>
-
+#include <cstdint>
+#include <deque>
 #include <memory>
 #include <span>
 #include <string>
@@ -11,9 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "src/base/random.h"
-#include "toolformer/call_sampler.h"
 #include "toolformer/call_syntax.h"
-#include "toolformer/interrupt.h"
 #include "toolformer/model.h"
 
 namespace toolformer {
@@ -22,52 +21,77 @@ struct CallRowSettings {
   double temperature = 1.0;
   int64_t max_tokens = 64;
   std::string forced;  // text after the opening that is fed, not sampled
-  at::Tensor allowed;  // as in SampleTokens
+  // The ids that may be sampled, ascending; null: all.
+  std::shared_ptr<const std::vector<int32_t>> allowed;
+  int64_t max_rows = 64;             // of a step
+  bool share_equal_rows = true;      // samples that have written the same are one row
+  bool project_allowed_only = true;  // asks the model for the logits of `allowed` only
 };
 
 enum class CallRowOutcome { kCall, kNotACall, kNotClosed };
 
 // A finished sample.
 struct CallRow {
-  Position position;
   CallRowOutcome outcome = CallRowOutcome::kNotClosed;
   Call call;  // where the outcome is one
+};
+
+// Samples to be drawn at one position of a text, one a seed.
+struct CallStart {
+  size_t text = 0;
+  std::shared_ptr<KvCache> cache;  // of the text; its first `length` tokens stand before the opening
+  int64_t length = 0;
+  std::vector<int32_t> opening;
+  std::vector<uint64_t> seeds;
+  CallRow* results = nullptr;  // [seeds]; must stay where it is until the text has ended
 };
 
 class CallRows {
  public:
   CallRows(const LanguageModel& model, const CallRowSettings& settings);
 
-  // Samples to be drawn at a position, one a seed; `cache` holds what stands before the opening.
-  void Add(const Position& position, std::unique_ptr<KvCache> cache, std::span<const int32_t> opening,
-           std::span<const uint64_t> seeds);
+  void Add(CallStart start);
 
-  // Draws all that was added, in the order of Add and of the seeds, and forgets them.
-  absl::StatusOr<std::vector<CallRow>> Run(const Interrupt& interrupt);
+  // Nothing waits or runs.
+  bool empty() const { return starts_.empty() && rows_.empty(); }
+  // Further starts could join the next step.
+  bool has_room() const;
+
+  // What a step brought to an end.
+  struct Ended {
+    std::vector<size_t> samples;   // the text of each sample whose result has been filled in
+    std::vector<size_t> too_long;  // texts whose calls exceed the context; all that they had here is gone
+  };
+  // Draws one token for every row: one pass of the model for the running rows and the starts that join them.
+  absl::StatusOr<Ended> Step();
 
  private:
-  struct Start {
-    Position position;
-    std::unique_ptr<KvCache> cache;
-    std::vector<int32_t> ids;  // opening and forced text
-    std::vector<uint64_t> seeds;
-  };
-  // A row that is still being written.
-  struct Open {
-    size_t result;  // index of its CallRow
-    std::unique_ptr<KvCache> cache;
+  // A sample of a row.
+  struct Sample {
+    CallRow* result = nullptr;
     RandomStream random;
-    std::string text;  // after the opening
-    int64_t tokens = 0;
-    int32_t last = 0;
+  };
+  // Samples of one position that have written the same so far.
+  struct Row {
+    size_t text = 0;
+    std::unique_ptr<KvCache> cache;
+    std::vector<int32_t> next;  // to be read
+    std::string written;        // after the opening
+    int64_t tokens = 0;         // sampled
+    std::vector<Sample> samples;
   };
 
-  absl::StatusOr<at::Tensor> Begin(std::vector<CallRow>* results, std::vector<Open>* open);
-  bool Extend(int32_t token, Open* row, CallRow* result) const;
+  absl::Status Join();
+  void DropTooLong(Ended* ended);
+  absl::StatusOr<std::vector<int32_t>> Draw(std::span<Row> rows) const;
+  void Advance(Row row, std::span<const int32_t> tokens, std::vector<Row>* rows, Ended* ended) const;
+  bool Write(int32_t token, Row* row, CallRow* result) const;
 
   const LanguageModel& model_;
   const CallRowSettings settings_;
-  std::vector<Start> starts_;
+  const std::vector<int32_t> forced_;
+  std::deque<CallStart> starts_;
+  std::vector<Row> rows_;  // the first of them run, the others wait for room
 };
 
 }  // namespace toolformer

@@ -62,6 +62,10 @@ void RunOnThread(const std::shared_ptr<Running>& running) {
 ToolExecutor::ToolExecutor(const ToolRegistry& registry, ToolExecutorOptions options)
     : registry_(registry), options_(options), abandoned_(std::make_shared<std::atomic<int>>(0)) {}
 
+ToolExecutor::Key ToolExecutor::KeyOf(const Call& call, const std::optional<Date>& date) {
+  return {call.tool, call.input, date ? FormatIsoDate(*date) : ""};
+}
+
 absl::StatusOr<std::string> ToolExecutor::Run(const std::shared_ptr<const Tool>& tool, const std::string& input,
                                               const ToolContext& context) const {
   if (tool->returns_at_once) return CallTool(*tool, input, context);
@@ -99,7 +103,7 @@ absl::StatusOr<std::string> ToolExecutor::Execute(const Call& call, const ToolCo
   TF_RETURN_IF_ERROR(context.interrupt.Check());
   const std::shared_ptr<const Tool> tool = registry_.Find(call.tool);
   if (tool == nullptr) return NotFound("unknown tool '{}'; there are: {}", call.tool, registry_.Names());
-  const Key key{call.tool, call.input, context.document_date ? FormatIsoDate(*context.document_date) : ""};
+  const Key key = KeyOf(call, context.document_date);
   {
     const std::lock_guard lock(mutex_);
     if (const auto known = results_.find(key); known != results_.end()) return known->second;
@@ -111,6 +115,26 @@ absl::StatusOr<std::string> ToolExecutor::Execute(const Call& call, const ToolCo
   const std::lock_guard lock(mutex_);
   if (tool->cacheable && results_.size() < options_.max_cached_results) results_.emplace(key, result);
   return result;
+}
+
+absl::StatusOr<std::vector<absl::StatusOr<std::string>>> ToolExecutor::ExecuteAll(std::span<const ToolRequest> requests,
+                                                                                  const Interrupt& interrupt) {
+  std::vector<absl::StatusOr<std::string>> results;
+  std::map<Key, size_t> first_of;  // equal requests
+  for (const ToolRequest& request : requests) {
+    const std::shared_ptr<const Tool> tool = registry_.Find(request.call.tool);
+    if (tool != nullptr && tool->cacheable) {
+      const auto [first, added] = first_of.try_emplace(KeyOf(request.call, request.document_date), results.size());
+      if (!added) {
+        absl::StatusOr<std::string> known = results[first->second];
+        results.push_back(std::move(known));
+        continue;
+      }
+    }
+    results.push_back(Execute(request.call, {request.document_date, interrupt}));
+    TF_RETURN_IF_ERROR(interrupt.Check());
+  }
+  return results;
 }
 
 }  // namespace toolformer

@@ -5,7 +5,7 @@ namespace toolformer {
 namespace {
 
 // Thresholds of the paper's Table 2, and one above them.
-constexpr double kThresholds[] = {0.25, 0.5, 1.0, 2.0};
+constexpr double kThresholds[] = {kLowestReportedGain, 0.5, 1.0, 2.0};
 
 void Add(const SamplingCounts& from, SamplingCounts* to) {
   to->samples += from.samples;
@@ -25,7 +25,8 @@ void Add(const ToolOutcome& outcome, ToolCounts* counts) {
     ++counts->verdicts[call.verdict];
     if (!call.losses) continue;
     const double gain = call.losses->gain();
-    counts->gains.push_back(gain);
+    (call.losses->gain_is_bound() ? counts->gain_bounds : counts->gains).push_back(gain);
+    if (call.losses->gain_is_bound()) continue;
     for (auto& [threshold, kept] : counts->kept_at) kept += gain >= threshold ? 1 : 0;
   }
 }

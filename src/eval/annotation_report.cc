@@ -60,6 +60,7 @@ code.t0, code.t1, code.t2, code.t3, code.t4, code.t5 { color: var(--c); }
 svg { display: block; width: 100%; max-width: 46rem; height: auto; margin: .6rem 0 1.4rem; }
 svg text { fill: var(--soft); font: 11px system-ui, sans-serif; } svg .title { fill: var(--ink); font-weight: 600; font-size: 12px; }
 .bar { fill: color-mix(in srgb, var(--c) 38%, transparent); } .reached { fill: var(--c); }
+.bound { fill: none; stroke: var(--c); stroke-width: .8; stroke-dasharray: 2 2; opacity: .7; }
 .grid { stroke: var(--rule); stroke-width: .7; } .axis { stroke: var(--soft); }
 .tau { stroke: var(--ink); stroke-width: 1.4; stroke-dasharray: 4 3; } svg .taulabel { fill: var(--ink); }
 </style></head><body>
@@ -154,10 +155,19 @@ std::string Histograms(const AnnotationCounts& counts, const Parameters& paramet
       "<h2>Gains</h2>\n<p class=\"note\">How much less surprising the next words are with call and result than "
       "without; the "
       "scale of counts is logarithmic. Calls right of the line are kept unless another at their position gains "
-      "more.</p>\n";
+      "more.";
+  const bool bounds = std::any_of(counts.tools.begin(), counts.tools.end(),
+                                  [](const auto& tool) { return !tool.second.gain_bounds.empty(); });
+  if (bounds) {
+    out +=
+        " Dashed bars are calls that help too little even against no call at all: their loss with the call alone was "
+        "not computed, and they stand at the most that they can gain.";
+  }
+  out += "</p>\n";
   size_t index = 0;
   for (const auto& [tool, figures] : counts.tools) {
-    out += RenderGainHistogram(figures.gains, {tool, ToolClass(index++), ThresholdOf(tool, parameters)});
+    out += RenderGainHistogram({figures.gains, figures.gain_bounds},
+                               {tool, ToolClass(index++), ThresholdOf(tool, parameters)});
   }
   return out;
 }

@@ -83,40 +83,79 @@ std::string GainAxis(const Axis& axis) {
   return out;
 }
 
-// Bars start at multiples of their width from tau_f, so that none has calls on both sides of the threshold.
-std::string Bars(const std::vector<double>& gains, const Axis& axis, const HistogramLabels& labels) {
-  const double width = axis.step / kBarsPerStep;
-  const double anchor = labels.tau_f && std::isfinite(*labels.tau_f) ? *labels.tau_f : 0.0;
-  const auto index_of = [&](double gain) { return static_cast<int64_t>(std::floor((gain - anchor) / width)); };
-  const int64_t first = index_of(axis.low), last = index_of(axis.high);
-  std::vector<int64_t> counts(static_cast<size_t>(last - first + 1));
-  // A gain in the last bar's rounding still belongs above the threshold it reaches.
-  for (const double gain : gains) {
-    const int64_t index = std::clamp(index_of(std::clamp(gain, axis.low, axis.high)), first, last);
-    ++counts[static_cast<size_t>(index - first)];
+std::vector<double> Finite(std::span<const double> numbers) {
+  std::vector<double> finite;
+  std::copy_if(numbers.begin(), numbers.end(), std::back_inserter(finite),
+               [](double number) { return std::isfinite(number); });
+  return finite;
+}
+
+// Where bars stand: they start at multiples of their width from tau_f, so that none has calls on both sides of it.
+struct BarGrid {
+  double width, anchor;
+  int64_t first, last;
+
+  BarGrid(const Axis& axis, const HistogramLabels& labels)
+      : width(axis.step / kBarsPerStep),
+        anchor(labels.tau_f && std::isfinite(*labels.tau_f) ? *labels.tau_f : 0.0),
+        first(IndexOf(axis.low)),
+        last(IndexOf(axis.high)) {}
+
+  int64_t IndexOf(double gain) const { return static_cast<int64_t>(std::floor((gain - anchor) / width)); }
+  double Begin(size_t bar) const { return anchor + static_cast<double>(first + static_cast<int64_t>(bar)) * width; }
+
+  std::vector<int64_t> Counts(const std::vector<double>& gains, const Axis& axis) const {
+    std::vector<int64_t> counts(static_cast<size_t>(last - first + 1));
+    // A gain in the last bar's rounding still belongs above the threshold it reaches.
+    for (const double gain : gains) {
+      const int64_t index = std::clamp(IndexOf(std::clamp(gain, axis.low, axis.high)), first, last);
+      ++counts[static_cast<size_t>(index - first)];
+    }
+    return counts;
   }
-  const double most = std::max<double>(1.0, static_cast<double>(*std::max_element(counts.begin(), counts.end())));
-  std::string out = CountAxis(most);
-  for (size_t i = 0; i < counts.size(); ++i) {
-    if (counts[i] == 0) continue;
-    const double from = anchor + static_cast<double>(first + static_cast<int64_t>(i)) * width;
-    const double left = axis.X(from), right = axis.X(from + width), top = Y(static_cast<double>(counts[i]), most);
-    const bool reached = labels.tau_f && first + static_cast<int64_t>(i) >= 0;
+};
+
+// The gains of a tool, finite ones only.
+struct FiniteGains {
+  std::vector<double> exact, at_most;
+};
+
+std::string Bars(const FiniteGains& gains, const Axis& axis, const HistogramLabels& labels) {
+  const BarGrid grid(axis, labels);
+  const std::vector<int64_t> exact = grid.Counts(gains.exact, axis), at_most = grid.Counts(gains.at_most, axis);
+  int64_t most = 1;
+  for (size_t i = 0; i < exact.size(); ++i) most = std::max(most, exact[i] + at_most[i]);
+  std::string out = CountAxis(static_cast<double>(most));
+  const auto bar = [&](size_t i, std::string_view css_class, int64_t height, const std::string& title) {
+    const double left = axis.X(grid.Begin(i)), right = axis.X(grid.Begin(i) + grid.width);
+    const double top = Y(static_cast<double>(height), static_cast<double>(most));
     out += fmt::format(
-        "<rect class=\"{}\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\"><title>{} calls, gain {:.3f} "
-        "to "
-        "{:.3f}{}</title></rect>\n",
-        reached ? "bar reached" : "bar", left, top, std::max(1.0, right - left - 0.5), kHeight - kBottom - top,
-        counts[i], from, from + width, i == 0 || i + 1 == counts.size() ? " (and beyond)" : "");
+        "<rect class=\"{}\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" "
+        "height=\"{:.1f}\"><title>{}{}</title></rect>\n",
+        css_class, left, top, std::max(1.0, right - left - 0.5), kHeight - kBottom - top, title,
+        i == 0 || i + 1 == exact.size() ? " (and beyond)" : "");
+  };
+  for (size_t i = 0; i < exact.size(); ++i) {
+    const double from = grid.Begin(i);
+    if (at_most[i] > 0) {
+      bar(i, "bar bound", exact[i] + at_most[i],
+          fmt::format("{} calls, gain at most {:.3f} to {:.3f}", at_most[i], from, from + grid.width));
+    }
+    if (exact[i] > 0) {
+      const bool reached = labels.tau_f && grid.first + static_cast<int64_t>(i) >= 0;
+      bar(i, reached ? "bar reached" : "bar", exact[i],
+          fmt::format("{} calls, gain {:.3f} to {:.3f}", exact[i], from, from + grid.width));
+    }
   }
   return out;
 }
 
 }  // namespace
 
-std::string RenderGainHistogram(std::span<const double> gains, const HistogramLabels& labels) {
-  std::vector<double> sorted;
-  std::copy_if(gains.begin(), gains.end(), std::back_inserter(sorted), [](double gain) { return std::isfinite(gain); });
+std::string RenderGainHistogram(const GainFigures& gains, const HistogramLabels& labels) {
+  const FiniteGains finite = {Finite(gains.exact), Finite(gains.at_most)};
+  std::vector<double> sorted = finite.exact;
+  sorted.insert(sorted.end(), finite.at_most.begin(), finite.at_most.end());
   const std::string name = EscapeHtml(labels.tool);
   if (sorted.empty()) return "<p class=\"note\">" + name + ": no call was scored.</p>\n";
   std::sort(sorted.begin(), sorted.end());
@@ -124,9 +163,11 @@ std::string RenderGainHistogram(std::span<const double> gains, const HistogramLa
   std::string out =
       fmt::format("<svg class=\"{}\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"Gains of {} calls of {}\">\n",
                   labels.css_class, kWidth, kHeight, sorted.size(), name);
-  out += fmt::format("<text class=\"title\" x=\"{:.1f}\" y=\"14\">{}: {} calls scored</text>\n", kLeft, name,
-                     sorted.size());
-  out += Bars(sorted, axis, labels) + GainAxis(axis);
+  const std::string bounds =
+      finite.at_most.empty() ? "" : fmt::format(", of {} an upper bound of the gain", finite.at_most.size());
+  out += fmt::format("<text class=\"title\" x=\"{:.1f}\" y=\"14\">{}: {} calls scored{}</text>\n", kLeft, name,
+                     sorted.size(), bounds);
+  out += Bars(finite, axis, labels) + GainAxis(axis);
   if (labels.tau_f && std::isfinite(*labels.tau_f)) {
     const double x = axis.X(*labels.tau_f);
     const bool on_right = x > kWidth - 130;

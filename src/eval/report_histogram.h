@@ -14,9 +14,16 @@ struct HistogramLabels {
   std::optional<double> tau_f;  // drawn as a line
 };
 
-// An inline SVG of how many gains (nats) fall where; heights are logarithmic, because few calls are kept among many.
-// What lies beyond the axis is counted in the outermost bars. Gains that are not finite are left out.
-std::string RenderGainHistogram(std::span<const double> gains, const HistogramLabels& labels);
+// What is known of the gains, in nats.
+struct GainFigures {
+  std::span<const double> exact;
+  std::span<const double> at_most;  // upper bounds of others
+};
+
+// An inline SVG of how many gains fall where; heights are logarithmic, because few calls are kept among many. What lies
+// beyond the axis is counted in the outermost bars. Bounds are open bars behind those of the exact gains, as high as
+// both together. Numbers that are not finite are left out.
+std::string RenderGainHistogram(const GainFigures& gains, const HistogramLabels& labels);
 
 }  // namespace toolformer
 

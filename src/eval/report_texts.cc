@@ -23,18 +23,26 @@ std::string ClassOf(const std::string& tool, const ToolIndices& tools) {
 
 std::string Number(double value) { return fmt::format("{:.4f}", value); }
 
+// "+1.2500", or "at most +0.1200" where that is all that is known; `at_most` says so.
+std::string Gain(const CallLosses& losses, std::string_view at_most) {
+  return fmt::format("{}{:+.4f}", losses.gain_is_bound() ? at_most : "", losses.gain());
+}
+
 // What is known of a call, for hovering.
 std::string Explain(const JudgedCall& call) {
   std::string text = fmt::format("i = {}, p_i = {:.4f}", call.position, call.opening_probability);
   if (call.losses) {
-    text += fmt::format("\nL(empty) = {:.4f}\nL(call) = {:.4f}\nL+ = {:.4f}\ngain = {:+.4f} nats", call.losses->empty,
-                        call.losses->call, call.losses->result, call.losses->gain());
+    text += fmt::format("\nL(empty) = {:.4f}\nL(call) = {}\nL+ = {:.4f}\ngain = {} nats", call.losses->empty,
+                        call.losses->call ? Number(*call.losses->call) : "not computed", call.losses->result,
+                        Gain(*call.losses, "at most "));
   }
   return text;
 }
 
 std::string KeptCall(const JudgedCall& call, const std::string& css_class) {
-  const std::string gain = call.losses ? fmt::format("<sup>{:+.2f}</sup>", call.losses->gain()) : "";
+  const std::string gain = call.losses ? fmt::format("<sup>{}{:+.2f}</sup>",
+                                                     call.losses->gain_is_bound() ? "&#8804;" : "", call.losses->gain())
+                                       : "";
   return fmt::format("{}<mark class=\"{}\" tabindex=\"0\" title=\"{}\">[{} &#8594; <b>{}</b>]{}</mark>",
                      call.position == 0 ? "" : " ", css_class, EscapeHtml(Explain(call)),
                      EscapeHtml(PrintCallBody(call.call)), EscapeHtml(call.result.value_or("")), gain);
@@ -69,8 +77,10 @@ std::vector<std::string> CandidateRow(const JudgedCall& call, const std::string&
   row.push_back(call.result ? "<code>" + EscapeHtml(*call.result) + "</code>"
                             : "<span class=\"error\">" + EscapeHtml(call.error) + "</span>");
   if (call.losses) {
-    for (const double loss : {call.losses->empty, call.losses->call, call.losses->result}) row.push_back(Number(loss));
-    row.push_back(fmt::format("{:+.4f}", call.losses->gain()));
+    row.push_back(Number(call.losses->empty));
+    row.push_back(call.losses->call ? Number(*call.losses->call) : "&#8211;");
+    row.push_back(Number(call.losses->result));
+    row.push_back(Gain(*call.losses, "&#8804; "));
   } else {
     row.insert(row.end(), 4, "");
   }

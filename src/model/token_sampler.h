@@ -1,4 +1,6 @@
-// Next tokens from logits: probabilities, sampling, the k most likely.
+// Next tokens from logits: probabilities, sampling, the k most likely. Logits are read where they are, once for the
+// largest and once for the sum of exponentials; nothing of their size is allocated. What a row gives depends on that
+// row only, not on the others or on the number of threads.
 #ifndef TOOLFORMER_SRC_MODEL_TOKEN_SAMPLER_H_
 #define TOOLFORMER_SRC_MODEL_TOKEN_SAMPLER_H_
 
@@ -22,6 +24,17 @@ absl::StatusOr<std::vector<double>> SummedProbabilities(const at::Tensor& logits
 // [vocab] f32 is 0 for tokens that may be drawn and -inf for others; undefined: all may. -1 where none may.
 absl::StatusOr<std::vector<int32_t>> SampleTokens(const at::Tensor& logits, double temperature,
                                                   std::span<const double> uniforms, const at::Tensor& allowed);
+
+// A sample to be drawn from a row of logits.
+struct Draw {
+  int64_t row = 0;
+  double uniform = 0.0;  // in [0, 1)
+};
+
+// The column of each draw by inverting the cumulative distribution of its row over all columns; several draws of a row
+// stand together. -1 where every column of the row is -inf. kInternal where a row holds NaN or inf.
+absl::StatusOr<std::vector<int32_t>> DrawColumns(const at::Tensor& logits, double temperature,
+                                                 std::span<const Draw> draws);
 
 // The most likely token of one row; the smaller id where two are equal. kInternal where the row is not finite.
 absl::StatusOr<int32_t> MostLikely(std::span<const float> logits);

@@ -165,6 +165,28 @@ TEST_CASE("an annotation survives being written and read") {
   CHECK(read->document.date == document.date);
 }
 
+TEST_CASE("a gain that is only bounded is written and read as such") {
+  const ToyModel model(kMerged, QLogits);
+  ToolRegistry registry;
+  REQUIRE(registry.Register(Answering("Three", "Z")).ok());
+  const AnnotatedDocument annotated = Annotate(model, registry, Text("xaQQQQQ"));
+  REQUIRE(annotated.tools[0].calls.size() == 2);
+  REQUIRE(annotated.tools[0].calls[0].losses->gain_is_bound());
+  const std::string line = FormatAnnotation(annotated);
+  CHECK(line.find("\"loss_call\"") == std::string::npos);
+  CHECK(line.find("\"gain\"") == std::string::npos);
+  CHECK(line.find("\"gain_at_most\"") != std::string::npos);
+  const auto read = ParseAnnotation(line);
+  REQUIRE(read.ok());
+  CHECK(read->tools[0].calls[0].losses->gain_is_bound());
+  CHECK(FormatAnnotation(*read) == line);
+  AnnotatorOptions options;
+  options.exact_gains = true;
+  const std::string exact = FormatAnnotation(Annotate(model, registry, Text("xaQQQQQ"), options));
+  CHECK(exact.find("\"gain_at_most\"") == std::string::npos);
+  CHECK(exact.find("\"gain\"") != std::string::npos);
+}
+
 TEST_CASE("a damaged annotation is refused with the field's name") {
   const ToyModel model(kMerged, QLogits);
   ToolRegistry registry;

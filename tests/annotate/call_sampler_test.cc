@@ -184,6 +184,29 @@ TEST_CASE("no call is placed inside a code point") {
   CHECK(sampled->positions[1].index == 2);
 }
 
+TEST_CASE("texts sampled together have results, or trouble, of their own") {
+  ToyModel model(kMerged, CalcLogits);
+  const std::string roomy = "abcd", tight = "abcdzzzz";
+  const std::vector<int32_t> x = model.tokenizer().Encode(roomy), y = model.tokenizer().Encode(tight);
+  // Prompt and text just fit; a call that goes on and on behind "abc" does not.
+  model.context = 1 + std::ssize(model.tokenizer().Encode(SamplingPrompt(Calc(), tight))) + std::ssize(y);
+  CallSamplerOptions options;
+  options.max_call_tokens = 6;
+  AnnotationParameters parameters;
+  parameters.m = 50;
+  const CallSampler sampler(model, options);
+  const std::vector<SamplingText> texts = {{tight, y, 1}, {roomy, x, 1}, {"", {}, 1}};
+  const auto sampled = sampler.Sample(Calc(), parameters, texts, {});
+  REQUIRE_MESSAGE(sampled.ok(), std::string(sampled.status().message()));
+  REQUIRE(sampled->size() == 3);
+  CHECK(absl::IsOutOfRange((*sampled)[0].status()));
+  REQUIRE((*sampled)[1].ok());
+  CHECK((*sampled)[1]->counts.samples == 100);
+  CHECK((*sampled)[1]->counts.not_closed > 0);
+  CHECK(absl::IsInvalidArgument((*sampled)[2].status()));
+  CHECK(sampler.Sample(Calc(), parameters, {}, {})->empty());
+}
+
 TEST_CASE("bad input is refused") {
   const ToyModel model(kMerged, CalcLogits);
   const std::vector<int32_t> x = model.tokenizer().Encode("abcd");

@@ -56,7 +56,7 @@ TEST_CASE("losses equal the closed form at every position, the ends included") {
     CAPTURE(i);
     const CallLosses& loss = (*losses)[i];
     CHECK(loss.empty == doctest::Approx(Expected(i, 9, 2.0)).epsilon(1e-5));
-    CHECK(loss.call == doctest::Approx(Expected(i, 9, 2.0)).epsilon(1e-5));
+    CHECK(loss.call.value() == doctest::Approx(Expected(i, 9, 2.0)).epsilon(1e-5));
     CHECK(loss.result == doctest::Approx(Expected(i, 9, 1.5)).epsilon(1e-5));
     CHECK(loss.gain() == doctest::Approx(Expected(i, 9, 2.0) - Expected(i, 9, 1.5)).epsilon(1e-4));
   }
@@ -72,10 +72,84 @@ TEST_CASE("L- is the smaller of the two losses without a result") {
   const std::vector<FilterCase> cases = {{2, {"Tool", "#"}, "r"}, {2, {"Tool", "#"}, ""}};
   const auto losses = filter.Score(x, cases, {});
   REQUIRE(losses.ok());
-  CHECK((*losses)[0].empty > (*losses)[0].call);
-  CHECK((*losses)[0].l_minus() == (*losses)[0].call);
+  CHECK((*losses)[0].empty > (*losses)[0].call.value());
+  CHECK((*losses)[0].l_minus() == (*losses)[0].call.value());
   CHECK((*losses)[0].gain() == doctest::Approx(0.0));
-  CHECK((*losses)[1].call == (*losses)[1].result);
+  CHECK((*losses)[1].call.value() == (*losses)[1].result);
+}
+
+TEST_CASE("the call alone is read only where the needed gain is within reach") {
+  std::vector<std::string> read;
+  const ToyModel model({}, [&](const std::vector<int32_t>& sequence) {
+    static const ToyTokenizer tokenizer({});
+    const std::string text = tokenizer.Decode(sequence);
+    const std::string prefix = text.substr(0, text.find('\n') + 1);
+    if (std::find(read.begin(), read.end(), prefix) == read.end()) read.push_back(prefix);
+    return HarmonicLogits(sequence);
+  });
+  const LossFilter filter(model);
+  const std::vector<int32_t> x(20, kA);
+  const double gain = Expected(2, 20, 2.0) - Expected(2, 20, 1.5);  // of "#" at 2; less further on
+  std::vector<FilterCase> cases = {{2, {"T", "1"}, "#", gain - 1e-3},
+                                   {2, {"T", "2"}, "#", gain + 1e-3},
+                                   {9, {"T", "1"}, "#", gain - 1e-3},
+                                   {9, {"T", "3"}, "", gain}};
+  const auto losses = filter.Score(x, cases, {});
+  REQUIRE(losses.ok());
+  CHECK(std::count(read.begin(), read.end(), "[T(1) ->]\n") == 1);
+  CHECK(std::count(read.begin(), read.end(), "[T(2) ->]\n") == 0);
+  CHECK_FALSE((*losses)[0].gain_is_bound());
+  CHECK((*losses)[1].gain_is_bound());
+  CHECK((*losses)[2].gain_is_bound());
+  CHECK_FALSE((*losses)[3].gain_is_bound());  // nothing answered: the same prefix
+  CHECK((*losses)[1].gain() == doctest::Approx(gain).epsilon(1e-4));
+  CHECK((*losses)[1].gain() < cases[1].needed_gain);
+  for (FilterCase& each : cases) each.needed_gain = -std::numeric_limits<double>::infinity();
+  const auto exact = filter.Score(x, cases, {});
+  REQUIRE(exact.ok());
+  for (size_t c = 0; c < cases.size(); ++c) {
+    CHECK_FALSE((*exact)[c].gain_is_bound());
+    CHECK((*exact)[c].empty == (*losses)[c].empty);
+    CHECK((*exact)[c].result == (*losses)[c].result);
+  }
+}
+
+TEST_CASE("several texts at once, each with its own trouble") {
+  ToyModel model({}, HarmonicLogits);
+  model.context = 60;
+  const std::vector<int32_t> x(30, kA), y(7, kA);
+  const std::vector<FilterCase> good = {{2, {"T", "#"}, "r"}, {5, {"T", "1"}, "#"}, {5, {"T", "#"}, "r"}};
+  const std::vector<FilterCase> outside = {{7, {"T", "1"}, "#"}};
+  const std::vector<FilterCase> too_long = {{2, {"T", "1"}, "#"}, {25, {"T", "1"}, std::string(30, '#')}};
+  const std::vector<FilterJob> jobs = {{x, good}, {x, too_long}, {y, outside}, {{}, good}, {y, good}, {y, {}}};
+  for (const int64_t tokens : {1, 50, 4096}) {
+    CAPTURE(tokens);
+    LossFilterOptions options;
+    options.max_batch_tokens = tokens;
+    const LossFilter filter(model, options);
+    model.forwards = 0;
+    const auto scored = filter.Score(jobs, {});
+    // Each of the two texts that can be scored: empty, two calls, each with its result.
+    if (tokens == 1) CHECK(model.forwards == 10);
+    if (tokens == 50) CHECK(model.forwards > 1);
+    if (tokens == 50) CHECK(model.forwards < 10);
+    if (tokens == 4096) CHECK(model.forwards == 1);
+    REQUIRE(scored.ok());
+    REQUIRE(scored->size() == jobs.size());
+    CHECK(absl::IsOutOfRange((*scored)[1].status()));
+    CHECK(absl::IsInvalidArgument((*scored)[2].status()));
+    CHECK(absl::IsInvalidArgument((*scored)[3].status()));
+    CHECK((*scored)[5]->empty());
+    for (const size_t job : {size_t{0}, size_t{4}}) {
+      const auto alone = filter.Score(jobs[job].x, good, {});
+      REQUIRE(alone.ok());
+      for (size_t c = 0; c < good.size(); ++c) {
+        CHECK((*scored)[job]->at(c).empty == (*alone)[c].empty);
+        CHECK((*scored)[job]->at(c).call == (*alone)[c].call);
+        CHECK((*scored)[job]->at(c).result == (*alone)[c].result);
+      }
+    }
+  }
 }
 
 TEST_CASE("a text of 300 tokens is scored with its whole prefix") {
@@ -146,7 +220,7 @@ void CheckFixture(const std::string& model_path, const std::string& fixture, dou
     const auto losses = filter.Score(x, cases, {});
     REQUIRE_MESSAGE(losses.ok(), std::string(losses.status().message()));
     CHECK(std::abs((*losses)[0].empty - expected["loss_empty"].get<double>()) < tolerance);
-    CHECK(std::abs((*losses)[0].call - expected["loss_call"].get<double>()) < tolerance);
+    CHECK(std::abs((*losses)[0].call.value() - expected["loss_call"].get<double>()) < tolerance);
     CHECK(std::abs((*losses)[0].result - expected["loss_result"].get<double>()) < tolerance);
     CHECK(std::abs((*losses)[0].gain() - expected["gain"].get<double>()) < tolerance);
     ++count;

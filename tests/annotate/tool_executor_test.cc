@@ -71,6 +71,38 @@ TEST_CASE("equal calls run once, on the same date") {
   CHECK(executor.Execute({"Changing", "x"}, {}).value() == "5");
 }
 
+TEST_CASE("equal requests of a batch run once, whatever is cached, unless the answers change") {
+  auto runs = std::make_shared<std::atomic<int>>(0);
+  ToolRegistry registry;
+  const auto count = [runs](std::string_view input, const ToolContext&) -> absl::StatusOr<std::string> {
+    if (input == "bad") return absl::InvalidArgumentError(std::to_string(++*runs));
+    return std::to_string(++*runs);
+  };
+  REQUIRE(registry.Register(Named("Count", count)).ok());
+  Tool changing = Named("Changing", count);
+  changing.cacheable = false;
+  REQUIRE(registry.Register(changing).ok());
+  ToolExecutorOptions options;
+  options.max_cached_results = 0;
+  ToolExecutor executor(registry, options);
+  const Date day{2023, 1, 30};
+  const std::vector<ToolRequest> requests = {{{"Count", "x"}, {}},    {{"Count", "y"}, {}},   {{"Count", "x"}, {}},
+                                             {{"Count", "x"}, day},   {{"Count", "x"}, day},  {{"Changing", "x"}, {}},
+                                             {{"Changing", "x"}, {}}, {{"Count", "bad"}, {}}, {{"Count", "bad"}, {}},
+                                             {{"None", "x"}, {}}};
+  const auto results = executor.ExecuteAll(requests, {});
+  REQUIRE(results.ok());
+  std::string said;
+  for (const auto& result : *results) {
+    said += (result.ok() ? *result : "!" + std::string(result.status().message()).substr(0, 4)) + " ";
+  }
+  CHECK(said == "1 2 1 3 3 4 5 !6 !6 !unkn ");
+  CancelToken cancel;
+  cancel.Cancel();
+  CHECK(absl::IsCancelled(executor.ExecuteAll(requests, {&cancel}).status()));
+  CHECK(*runs == 6);
+}
+
 TEST_CASE("a tool that hangs is left behind at its deadline, and only so many are") {
   auto release = std::make_shared<std::atomic<bool>>(false);
   auto running = std::make_shared<std::atomic<int>>(0);

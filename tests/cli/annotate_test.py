@@ -141,6 +141,20 @@ class AnnotateTest(ProgramTest):
                 for name in os.listdir(self.folder):
                     os.remove(self.path(name))
 
+    def test_groups(self):
+        """The number of texts annotated together changes nothing, nor does another one after a kill."""
+        expected = self.reference()
+        for texts in (1, 3, 100):
+            with self.subTest(texts=texts):
+                code, _, err = run(*self.arguments("--batch-texts", texts))
+                self.assertEqual(code, 0, err)
+                self.assertEqual(self.results(), expected)
+                for name in os.listdir(self.folder):
+                    os.remove(self.path(name))
+        write(self.path("out.jsonl.partial"), self.partial_log())
+        self.finish("--batch-texts", 5)
+        self.fails(2, "--batch-texts", *self.arguments("--batch-texts", 0))
+
     def test_interrupted(self):
         self.reference()
         for number in (signal.SIGINT, signal.SIGTERM):

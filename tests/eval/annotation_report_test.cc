@@ -138,6 +138,27 @@ TEST_CASE("the histogram has every finite gain, on its side of the threshold") {
   CHECK(reached == 4);
 }
 
+TEST_CASE("gains that are only bounded are counted and drawn apart") {
+  std::vector<JudgedCall> calls = {MakeCall(0, 1.0, Verdict::kKept), MakeCall(1, -0.25, Verdict::kBelowThreshold)};
+  for (int i = 0; i < 3; ++i) {
+    calls.push_back(MakeCall(2, 0.125, Verdict::kBelowThreshold));
+    calls.back().losses->call.reset();
+  }
+  const std::vector<AnnotatedDocument> documents = {MakeDocument("One and one is two.", calls)};
+  const AnnotationCounts counts = CountAnnotations(documents);
+  CHECK(counts.tools.at("Calculator").gains == std::vector<double>{1.0, -0.25});
+  CHECK(counts.tools.at("Calculator").gain_bounds == std::vector<double>{0.125, 0.125, 0.125});
+  CHECK(counts.tools.at("Calculator").kept_at.at(0.25) == 1);
+  const std::string page = RenderAnnotationReport(documents, {});
+  CHECK(Contains(page, "5 calls scored, of 3 an upper bound of the gain"));
+  CHECK(Contains(page, "Dashed bars"));
+  CHECK(Count(page, "<rect class=\"bar bound\"") == 1);
+  CHECK(Contains(page, "<title>3 calls, gain at most 0.125 to "));
+  CHECK(Contains(page, "<td>3.0000</td><td>&#8211;</td><td>2.8750</td><td>&#8804; +0.1250</td>"));
+  CHECK(Contains(page, "<td>3.0000</td><td>3.5000</td><td>2.0000</td><td>+1.0000</td>"));
+  CHECK_FALSE(Contains(RenderAnnotationReport(Sample(), {}), "Dashed bars"));
+}
+
 TEST_CASE("a threshold that is no number is not drawn") {
   for (const char* value : {"", "x", "0.5x", "nan", "inf"}) {
     CAPTURE(value);

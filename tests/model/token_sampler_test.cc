@@ -100,6 +100,13 @@ TEST_CASE("a token is drawn where the cumulative distribution passes the uniform
   }
 }
 
+TEST_CASE("columns without probability are never drawn, at neither end") {
+  at::Tensor logits = at::full({1, 1000}, kMinusInfinity, at::kFloat);
+  for (int64_t c = 300; c < 310; ++c) logits.data_ptr<float>()[c] = 1.0f;
+  const Draw draws[] = {{0, 0.0}, {0, 0.55}, {0, 1.0 - 0x1.0p-53}};
+  CHECK(DrawColumns(logits, 1.0, draws).value() == std::vector<int32_t>{300, 305, 309});
+}
+
 TEST_CASE("a mask leaves the distribution of what it allows") {
   const at::Tensor logits = RandomLogits(1, 1000, 3.0);
   at::Tensor mask = at::full({1000}, kMinusInfinity, at::kFloat);
