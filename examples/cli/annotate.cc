@@ -34,6 +34,7 @@ struct AnnotateFlags {
   uint64_t seed = 0;
   double temperature = 1.0;
   bool free_sampling = false;
+  bool propose_int8 = false;
   int64_t max_call_tokens = 64;
   int64_t limit = 0;  // 0: all
   int64_t batch_texts = 8;
@@ -126,6 +127,7 @@ nlohmann::ordered_json LogHeader(const AnnotateFlags& flags, const Input& input,
   header["seed"] = flags.seed;
   header["temperature"] = flags.temperature;
   header["free_sampling"] = flags.free_sampling;
+  header["propose_int8"] = flags.propose_int8;
   header["max_call_tokens"] = flags.max_call_tokens;
   header["texts"] = {{"bytes", input.bytes}, {"hash", Hex(input.hash)}, {"used", input.documents}};
   return header;
@@ -144,6 +146,7 @@ Parameters ReportParameters(const AnnotateFlags& flags, const ToolRegistry& regi
       {"seed", fmt::format("{}", flags.seed)},
       {"temperature", fmt::format("{}", flags.temperature)},
       {"sampling", flags.free_sampling ? "free" : "constrained"},
+      {"proposals", flags.propose_int8 ? "int8 weights" : "exact weights"},
       {"max_call_tokens", fmt::format("{}", flags.max_call_tokens)},
   };
   for (const std::shared_ptr<const Tool>& tool : registry.tools()) {
@@ -326,7 +329,14 @@ absl::Status RunAnnotate(const AnnotateFlags& flags) {
   CLI_RETURN_IF_ERROR(CheckOutputs(flags));
 
   CLI_ASSIGN_OR_RETURN(const std::unique_ptr<Model> model, LoadModel(flags.model));
+  std::unique_ptr<Model> proposer;
+  if (flags.propose_int8) {
+    ModelFlags int8 = flags.model;
+    int8.dtype = "int8";
+    CLI_ASSIGN_OR_RETURN(proposer, LoadModel(int8));
+  }
   AnnotatorOptions options;
+  options.proposer = proposer.get();
   options.sampler.seed = flags.seed;
   options.sampler.temperature = flags.temperature;
   options.sampler.max_call_tokens = flags.max_call_tokens;
@@ -354,6 +364,10 @@ void AddSamplingFlags(CLI::App* app, AnnotateFlags* flags) {
       ->type_name("N")
       ->capture_default_str()
       ->group(group);
+  app->add_flag(
+      "--propose-int8", flags->propose_int8,
+      "propose calls with a second copy of the model in int8 weights: faster, other proposals; they are judged "
+      "by the exact weights in any case (CPU only)");
   app->add_flag("--free-sampling", flags->free_sampling,
                 "the paper's sampling: name and parenthesis are sampled too, and the input may hold anything")
       ->group(group);

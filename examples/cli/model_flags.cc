@@ -10,14 +10,20 @@ namespace {
 
 constexpr uint64_t kShownBytes = 500'000'000;
 
+WeightType TypeOf(const std::string& dtype) {
+  if (dtype == "int8") return WeightType::kInt8;
+  return dtype == "bfloat16" ? WeightType::kBFloat16 : WeightType::kFloat32;
+}
+
 }  // namespace
 
 void AddModelFlags(CLI::App* app, ModelFlags* flags) {
   app->add_option("--model", flags->path, "a .gguf file, or a Hugging Face folder")->required()->type_name("PATH");
   const std::string group = "Running the model";
   app->add_option("--device", flags->device, "cpu or cuda:N")->capture_default_str()->group(group);
-  app->add_option("--dtype", flags->dtype, "type of weights and activations: float32 or bfloat16")
-      ->check(CLI::IsMember({"float32", "bfloat16"}))
+  app->add_option("--dtype", flags->dtype,
+                  "type of weights and activations: float32 or bfloat16; int8 for drafts: complete only")
+      ->check(CLI::IsMember({"float32", "bfloat16", "int8"}))
       ->type_name("TYPE")
       ->capture_default_str()
       ->group(group);
@@ -31,7 +37,7 @@ absl::StatusOr<std::unique_ptr<Model>> LoadModel(const ModelFlags& flags) {
   if (flags.threads > 0) at::set_num_threads(flags.threads);
   ModelOptions options;
   options.device = flags.device;
-  options.type = flags.dtype == "bfloat16" ? WeightType::kBFloat16 : WeightType::kFloat32;
+  options.type = TypeOf(flags.dtype);
   ProgressLine progress({});
   options.progress = [&](uint64_t done, uint64_t total) {
     // Small files are there at once.

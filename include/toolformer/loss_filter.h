@@ -65,7 +65,8 @@ class TOOLFORMER_API LossFilter {
   // L_i(z) = - sum_j w_{j-i} log p_M(x_j | z, x_1:j-1) for z in {empty, e(c, empty), e(c, r)}, z being a prefix of the
   // whole text (paper footnote 3). At the end of the text missing terms are left out and the weights are not
   // renormalised. One pass for L_i(empty) of all cases; one pass per distinct prefix, whatever the number of positions.
-  // The result is in the order of `cases`. kInvalidArgument (empty text, a position outside it), kOutOfRange (prefix
+  // The result is in the order of `cases`. kInvalidArgument (empty text, a position outside it, an approximate model),
+  // kOutOfRange (prefix
   // and text exceed the context), kInternal ("non-finite logits"), the interrupt's status.
   absl::StatusOr<std::vector<CallLosses>> Score(std::span<const int32_t> x, std::span<const FilterCase> cases,
                                                 const Interrupt& interrupt) const;

@@ -20,6 +20,14 @@ absl::Status CheckParameters(const std::string& tool, const AnnotationParameters
   return absl::OkStatus();
 }
 
+bool SameVocabulary(const Tokenizer& a, const Tokenizer& b) {
+  if (a.vocab_size() != b.vocab_size() || a.start_id() != b.start_id() || a.end_ids() != b.end_ids()) return false;
+  for (int32_t id = 0; id < a.vocab_size(); ++id) {
+    if (a.TokenBytes(id) != b.TokenBytes(id)) return false;
+  }
+  return true;
+}
+
 // Byte of the text at which each token starts, and the text's end. Tokens give the text back but for what their
 // vocabulary adds (a blank before the first word) or lacks (some control bytes): a token that does not stand where the
 // last one ended is looked for a few bytes further on.
@@ -137,7 +145,7 @@ Annotator::Annotator(const LanguageModel& model, const ToolRegistry& registry, A
       registry_(registry),
       options_(std::move(options)),
       document_filter_(registry, options_.sampler.seed),
-      sampler_(model, options_.sampler),
+      sampler_(options_.proposer == nullptr ? model : *options_.proposer, options_.sampler),
       filter_(model, options_.filter),
       executor_(registry, options_.executor) {}
 
@@ -149,6 +157,12 @@ absl::StatusOr<std::unique_ptr<Annotator>> Annotator::Create(const LanguageModel
       return InvalidArgument("parameters for unknown tool '{}'; there are: {}", name, registry.Names());
     }
     TF_RETURN_IF_ERROR(CheckParameters(name, parameters));
+  }
+  if (model.approximate()) {
+    return InvalidArgument("annotation judges calls by exact losses; int8 weights are for AnnotatorOptions::proposer");
+  }
+  if (options.proposer != nullptr && !SameVocabulary(model.tokenizer(), options.proposer->tokenizer())) {
+    return InvalidArgument("the proposer's vocabulary is not the model's");
   }
   return std::unique_ptr<Annotator>(new Annotator(model, registry, std::move(options)));
 }

@@ -225,6 +225,7 @@ absl::StatusOr<std::vector<CallLosses>> LossFilter::Score(std::span<const int32_
 
 absl::StatusOr<std::vector<absl::StatusOr<std::vector<CallLosses>>>> LossFilter::Score(
     std::span<const FilterJob> jobs, const Interrupt& interrupt) const {
+  if (model_.approximate()) return InvalidArgument("the loss filter needs exact weights; this model's are int8");
   std::deque<ScoredText> texts;  // passes point into them
   for (const FilterJob& job : jobs) texts.emplace_back(model_, pieces_, job);
   std::vector<Pass*> passes;

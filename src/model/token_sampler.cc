@@ -1,13 +1,12 @@
 #include "src/model/token_sampler.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <limits>
 
 #include "src/base/status.h"
+#include "src/model/cpu/parallel.h"
 #include "src/model/cpu/simd.h"
 #include "src/model/libtorch_guard.h"
 
@@ -26,7 +25,7 @@ absl::Status NotFinite() { return Internal("non-finite logits: the weights hold 
 template <typename Work>
 void ForRows(int64_t rows, int64_t columns, const Work& work) {
   const int64_t grain = std::max<int64_t>(1, kTaskLogits / std::max<int64_t>(columns, 1));
-  at::parallel_for(0, rows, grain, [&](int64_t begin, int64_t end) {
+  ForRanges(rows, grain, [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) work(r);
   });
 }

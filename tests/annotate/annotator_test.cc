@@ -95,6 +95,48 @@ TEST_CASE("a call at the start of the text opens without a blank; calls at diffe
   CHECK(annotated.kept() == 2);
 }
 
+// A toy model that says it is rounded.
+class ApproximateModel : public ToyModel {
+ public:
+  using ToyModel::ToyModel;
+  bool approximate() const override { return true; }
+};
+
+TEST_CASE("a proposer samples the calls, the model judges them") {
+  const ToyModel model(kMerged, QLogits);
+  // Opens everywhere alike, so other positions come first.
+  const ApproximateModel proposer(kMerged, [](const std::vector<int32_t>& ids) {
+    std::vector<float> logits(QLogits(ids).size(), 0.0f);
+    logits[ToyTokenizer(kMerged).Encode(" [")[0]] = 3.0f;
+    return logits;
+  });
+  ToolRegistry registry;
+  REQUIRE(registry.Register(Answering("One", "Q")).ok());
+  const Document text = Text("xxxxxxaQQQQQ xxaxxxxx");
+  const AnnotatedDocument alone = Annotate(model, registry, text);
+  AnnotatorOptions options;
+  options.proposer = &proposer;
+  const auto annotator = Annotator::Create(model, registry, options);
+  REQUIRE(annotator.ok());
+  const auto annotated = (*annotator)->Annotate(text, {});
+  REQUIRE(annotated.ok());
+  CHECK(annotated->tools[0].positions.size() != alone.tools[0].positions.size());
+  const auto losses_at = [](const AnnotatedDocument& document, int64_t position) {
+    for (const JudgedCall& call : document.tools[0].calls) {
+      if (call.position == position) return call.losses;
+    }
+    return std::optional<CallLosses>();
+  };
+  REQUIRE(losses_at(alone, 0).has_value());
+  REQUIRE(losses_at(*annotated, 0).has_value());
+  CHECK(losses_at(*annotated, 0)->result == losses_at(alone, 0)->result);
+
+  CHECK(absl::IsInvalidArgument(Annotator::Create(proposer, registry, {}).status()));
+  const ToyModel other({"zz"}, QLogits);
+  options.proposer = &other;
+  CHECK(absl::IsInvalidArgument(Annotator::Create(model, registry, options).status()));
+}
+
 TEST_CASE("texts that cannot be annotated are skipped and say why") {
   ToyModel model(kMerged, QLogits);
   ToolRegistry registry;
