@@ -1,7 +1,7 @@
 # Shortcuts: `make` lists them. What they run is in scripts/, and a machine that has the dependencies needs only
 # `cmake --preset release && cmake --build --preset release`.
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test format check lint asan tsan clean
+.PHONY: help setup build demo test format check lint asan tsan bench clean
 
 help:
 	@echo 'make demo     install what is missing, build, annotate a small corpus with a small model (start here)'
@@ -11,6 +11,7 @@ help:
 	@echo 'make build    build everything into build/release'
 	@echo 'make asan     the tests under AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'make tsan     the tests under ThreadSanitizer'
+	@echo 'make bench    measure against transformers, tokenizers and llama.cpp (docs/benchmarks.md); ONLY=decode25,load for some'
 	@echo 'make format   format the C++ sources'
 	@echo 'make check    formatting and rules of the sources, no build'
 	@echo 'make lint     clang-tidy over the sources (minutes)'
@@ -37,6 +38,11 @@ asan:
 tsan:
 	@scripts/setup.sh test
 	@scripts/test.sh tsan
+
+bench:
+	@scripts/setup.sh bench
+	@scripts/build.sh release toolformer_bench
+	@python3 bench/bench.py $(if $(ONLY),--only $(ONLY)) $(BENCH_FLAGS)
 
 format:
 	@scripts/setup.sh dev

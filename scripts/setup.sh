@@ -4,6 +4,7 @@
 #   scripts/setup.sh [demo]   what a build and the demo need
 #   scripts/setup.sh test     and Gemma 3 270M, the second model of the tests
 #   scripts/setup.sh dev      and clang-format and clang-tidy
+#   scripts/setup.sh bench    and the peers of the benchmarks, into .deps/bench/
 #
 # Debian packages go where Debian puts them (root or sudo is used only when one is missing). Python packages, which is how
 # libtorch and the models are published, go into .deps/ of this tree: no Python of yours is touched.
@@ -21,6 +22,9 @@ smollm2_version=0.1.2
 gemma_version=1.0.0
 gemma_bytes=253113024
 gemma_sha256=a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818
+# The peers of the benchmarks; torch is the libtorch above, with all that its Python half wants.
+llama_version=0.3.36
+peers=("torch==$torch_version" transformers==5.23.0 tokenizers==0.23.3 gguf==0.19.0 accelerate==1.15.0 numpy diskcache)
 
 packages=(build-essential ca-certificates ccache cmake doctest-dev git libabsl-dev libcli11-dev libfmt-dev libpcre2-dev
           libutf8proc-dev ninja-build nlohmann-json3-dev pkg-config python3)
@@ -28,6 +32,7 @@ packages=(build-essential ca-certificates ccache cmake doctest-dev git libabsl-d
 deps="$PWD/.deps"
 python_folder="$deps/python"
 gemma_file="$deps/models/gemma-3-270m-Q4_K_M.gguf"
+bench_folder="$deps/bench"
 scratch="$deps/tmp"
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -52,6 +57,17 @@ python_complete() {
   else
     has_package "$1" nvidia_cuda_runtime "$cuda_runtime_version" && has_package "$1" nvidia_cuda_cupti "$cuda_cupti_version"
   fi
+}
+
+peers_complete() { [[ -x "$bench_folder/python3" && "$(cat "$bench_folder/installed" 2>/dev/null)" == "${peers[*]}" ]]; }
+
+# Its build takes minutes and may fail: one that failed is not tried again at every run.
+llama_complete() {
+  case "$(cat "$bench_folder/llama" 2>/dev/null)" in
+    "$llama_version built") ;;
+    "$llama_version failed") say "the benchmarks go on without llama.cpp, whose build failed; to try again: rm .deps/bench/llama" ;;
+    *) return 1 ;;
+  esac
 }
 
 gemma_complete() { [[ -e "$gemma_file" && "$(stat -c %s "$gemma_file")" == "$gemma_bytes" ]]; }
@@ -183,12 +199,47 @@ PYTHON
   mv "$scratch/gemma.gguf" "$gemma_file"
 }
 
+# The peers, with a launcher that finds them: the Python that they were installed for, and their folder on its path.
+install_peers() {
+  local new="$bench_folder/packages.new"
+  say "peers of the benchmarks: ${peers[*]} (5 GB installed): downloading ..."
+  require_disk 14000 "what the benchmarks compare with"
+  rm -rf "$new"
+  mkdir -p "$bench_folder"
+  if ! run_pip install --target "$new" --no-compile "${peers[@]}"; then
+    fail "$(explain_pip_failure "$scratch/pip.log" "the peers of the benchmarks are not installed")"
+  fi
+  rm -rf "$bench_folder/packages" "$bench_folder/llama" "$bench_folder/installed"
+  mv "$new" "$bench_folder/packages"
+  local real
+  real=$("$python" -c 'import sys; print(sys.executable)')
+  printf '#!/bin/sh\nPYTHONPATH="%s" exec "%s" "$@"\n' "$bench_folder/packages" "$real" >"$bench_folder/python3"
+  chmod +x "$bench_folder/python3"
+  echo "${peers[*]}" >"$bench_folder/installed"
+}
+
+# llama.cpp is published as sources. Not a failure where it cannot be built: the benchmarks then go on without it.
+install_llama() {
+  local new="$bench_folder/llama.new" outcome=built
+  say "llama.cpp (llama-cpp-python $llama_version): building, about 5 minutes on two cores ..."
+  rm -rf "$new"
+  # --no-deps: what it needs is among the peers.
+  if run_pip install --target "$new" --no-compile --no-deps "llama-cpp-python==$llama_version"; then
+    cp -r "$new/." "$bench_folder/packages/"
+  else
+    say "$(explain_pip_failure "$scratch/pip.log" "the benchmarks go on without llama.cpp")"
+    outcome=failed
+  fi
+  rm -rf "$new"
+  echo "$llama_version $outcome" >"$bench_folder/llama"
+}
+
 main() {
   local mode="${1:-demo}"
   case "$mode" in
-    demo | test) ;;
+    demo | test | bench) ;;
     dev) packages+=(clang-format clang-tidy) ;;
-    *) fail "unknown argument '$mode'; usage: scripts/setup.sh [demo|test|dev]" ;;
+    *) fail "unknown argument '$mode'; usage: scripts/setup.sh [demo|test|dev|bench]" ;;
   esac
 
   mkdir -p "$deps" || fail "cannot write to $PWD: copy the source tree to where you may write"
@@ -198,20 +249,26 @@ main() {
     flock 9
   fi
 
-  local need_python=0 need_gemma=0
+  local need_python=0 need_gemma=0 need_peers=0 need_llama=0
   python_complete "$python_folder" || need_python=1
-  [[ "$mode" == demo ]] || gemma_complete || need_gemma=1
-  if (( need_python || need_gemma )) && ! find_python >/dev/null; then packages+=(python3-pip); fi
+  [[ "$mode" == demo || "$mode" == bench ]] || gemma_complete || need_gemma=1
+  if [[ "$mode" == bench ]]; then
+    peers_complete || need_peers=1
+    if (( need_peers )) || ! llama_complete; then need_llama=1; fi
+  fi
+  if (( need_python || need_gemma || need_peers || need_llama )) && ! find_python >/dev/null; then packages+=(python3-pip); fi
 
   rm -rf "$scratch"
   mkdir -p "$scratch"
   trap 'rm -rf "$scratch"' EXIT
   install_debian_packages
-  if (( need_python || need_gemma )); then
+  if (( need_python || need_gemma || need_peers || need_llama )); then
     python=$(find_python) || fail "no python3 between 3.10 and 3.14 that has pip (python3 is $(python3 -V 2>&1 || true));" \
         "libtorch $torch_version is published for those versions only"
     if (( need_python )); then install_python_packages; fi
     if (( need_gemma )); then install_gemma; fi
+    if (( need_peers )); then install_peers; fi
+    if (( need_llama )); then install_llama; fi
   fi
 }
 
