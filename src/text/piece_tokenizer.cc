@@ -1,5 +1,9 @@
 #include "src/text/piece_tokenizer.h"
 
+#include <span>
+
+#include "src/text/word_cache.h"
+
 namespace toolformer {
 
 struct PieceTokenizer::Scratch {
@@ -63,7 +67,19 @@ void PieceTokenizer::EncodeWords(std::string_view section, TextPosition position
   PreTokenize(parts_.pre_tokenizer, position, &scratch->regex, &list);
   std::vector<int32_t>* ids = &scratch->ids;
   if (const auto* bpe = std::get_if<Bpe>(&encoder_)) {
-    for (const WordList::Word& word : list.words) bpe->Encode(list.Get(word), &scratch->bpe, ids);
+    WordCache& cache = WordCache::OfThread();
+    for (const WordList::Word& word : list.words) {
+      const std::string_view bytes = list.Get(word);
+      if (bytes.size() > WordCache::kMaxBytes) {
+        bpe->Encode(bytes, &scratch->bpe, ids);
+        continue;
+      }
+      const WordCache::Key key = WordCache::MakeKey(cache_owner_, bytes);
+      if (cache.Find(key, ids)) continue;
+      const size_t before = ids->size();
+      bpe->Encode(bytes, &scratch->bpe, ids);
+      cache.Add(key, std::span(*ids).subspan(before));
+    }
   } else if (const auto* unigram = std::get_if<Unigram>(&encoder_)) {
     for (const WordList::Word& word : list.words) unigram->Encode(list.Get(word), &scratch->unigram, ids);
   } else if (const auto* word_piece = std::get_if<WordPiece>(&encoder_)) {

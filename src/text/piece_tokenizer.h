@@ -14,6 +14,7 @@
 #include "src/text/token_matcher.h"
 #include "src/text/tokenizer_pipeline.h"
 #include "src/text/unigram.h"
+#include "src/text/word_cache.h"
 #include "src/text/wordpiece.h"
 #include "toolformer/tokenizer.h"
 
@@ -33,7 +34,8 @@ struct TokenizerParts {
 
 class PieceTokenizer : public Tokenizer {
  public:
-  PieceTokenizer(TokenizerParts parts, WordEncoder encoder) : parts_(std::move(parts)), encoder_(std::move(encoder)) {}
+  PieceTokenizer(TokenizerParts parts, WordEncoder encoder)
+      : parts_(std::move(parts)), encoder_(std::move(encoder)), cache_owner_(WordCache::NewOwner()) {}
 
   std::vector<int32_t> Encode(std::string_view text) const override;
   std::vector<int32_t> EncodeContinuation(std::string_view text) const override;
@@ -51,6 +53,7 @@ class PieceTokenizer : public Tokenizer {
 
   TokenizerParts parts_;
   WordEncoder encoder_;
+  uint32_t cache_owner_;
 };
 
 // `file` begins the error messages of all of these.

@@ -1,6 +1,8 @@
 #include "src/text/tokenizer_pipeline.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <cstring>
 #include <utility>
 
 #include "src/base/utf8.h"
@@ -10,11 +12,22 @@ namespace {
 
 using Word = WordList::Word;
 
+// Bytes from `begin` on that are ASCII, in whole eights.
+size_t AsciiEights(std::string_view text, size_t begin) {
+  size_t end = begin;
+  for (uint64_t eight; end + 8 <= text.size(); end += 8) {
+    std::memcpy(&eight, text.data() + end, 8);
+    if ((eight & 0x8080808080808080u) != 0) break;
+  }
+  return end - begin;
+}
+
 // Maximal runs of valid UTF-8 and of invalid bytes.
 std::vector<Word> SplitByValidity(std::string_view text) {
   std::vector<Word> words;
   for (size_t begin = 0; begin < text.size();) {
-    const CodePoint point = NextCodePoint(text.substr(begin));
+    const size_t ascii = AsciiEights(text, begin);
+    const CodePoint point = ascii > 0 ? CodePoint{0, ascii, true} : NextCodePoint(text.substr(begin));
     const size_t end = begin + point.length;
     if (!words.empty() && words.back().valid == point.valid) {
       words.back().end = end;

@@ -133,7 +133,9 @@ absl::StatusOr<std::shared_ptr<const Regex>> Regex::Compile(std::string_view pat
   if (!IsValidUtf8(pattern)) return InvalidArgument("the pattern {} is not valid UTF-8", Quote(pattern));
   TF_ASSIGN_OR_RETURN(const std::string translated, Translate(pattern));
   // Oniguruma's ^ and $ match at every line; \uHHHH is a code point.
-  return CompileWith(translated, PCRE2_MULTILINE | PCRE2_ALT_BSUX);
+  TF_ASSIGN_OR_RETURN(const std::shared_ptr<Regex> regex, CompileWith(translated, PCRE2_MULTILINE | PCRE2_ALT_BSUX));
+  regex->scanner_ = FindScanner(pattern);
+  return regex;
 }
 
 absl::StatusOr<std::shared_ptr<const Regex>> Regex::CompileLiteral(std::string_view text) {
@@ -144,7 +146,7 @@ absl::StatusOr<std::shared_ptr<const Regex>> Regex::CompileLiteral(std::string_v
   return CompileWith(text, PCRE2_LITERAL);
 }
 
-absl::StatusOr<std::shared_ptr<const Regex>> Regex::CompileWith(std::string_view pattern, uint32_t flags) {
+absl::StatusOr<std::shared_ptr<Regex>> Regex::CompileWith(std::string_view pattern, uint32_t flags) {
   int error = 0;
   PCRE2_SIZE offset = 0;
   pcre2_compile_context* context = pcre2_compile_context_create(nullptr);
@@ -162,7 +164,7 @@ absl::StatusOr<std::shared_ptr<const Regex>> Regex::CompileWith(std::string_view
   }
   // Without a compiler for this machine PCRE2 interprets the pattern: slower, with the same matches.
   pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
-  return std::shared_ptr<const Regex>(new Regex(code));
+  return std::shared_ptr<Regex>(new Regex(code));
 }
 
 bool Regex::can_match_empty() const {
@@ -171,26 +173,46 @@ bool Regex::can_match_empty() const {
   return matches_empty != 0;
 }
 
-void Regex::FindMatches(std::string_view text, Scratch* scratch, std::vector<ByteRange>* matches) const {
+ByteRange Regex::NextMatch(std::string_view text, size_t offset, Scratch* scratch) const {
   auto* data = static_cast<pcre2_match_data*>(scratch->match_data_);
-  if (data == nullptr) return;
+  const ByteRange none{text.size(), text.size()};
+  if (data == nullptr) return none;
   const auto* code = static_cast<const pcre2_code*>(code_);
   const auto* subject = reinterpret_cast<PCRE2_SPTR>(text.data());
   const PCRE2_SIZE* found = pcre2_get_ovector_pointer(data);
-  for (size_t offset = 0; offset < text.size();) {
+  while (offset < text.size()) {
     int result = pcre2_match(code, subject, text.size(), offset, PCRE2_NO_UTF_CHECK, data, nullptr);
     if (result == PCRE2_ERROR_JIT_STACKLIMIT) {
       result = pcre2_match(code, subject, text.size(), offset, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, data, nullptr);
     }
-    if (result < 0) return;
+    if (result < 0) return none;
     const size_t begin = found[0], end = found[1];
-    if (begin < offset || end < begin || end > text.size()) return;
-    if (begin < end) {
-      matches->push_back({begin, end});
-      offset = end;
-    } else {
-      offset = end < text.size() ? end + NextCodePoint(text.substr(end)).length : end;
-    }
+    if (begin < offset || end < begin || end > text.size()) return none;
+    if (begin < end) return {begin, end};
+    offset = end < text.size() ? end + NextCodePoint(text.substr(end)).length : end;
+  }
+  return none;
+}
+
+void Regex::FindMatchesByRegex(std::string_view text, Scratch* scratch, std::vector<ByteRange>* matches) const {
+  for (size_t offset = 0; offset < text.size();) {
+    const ByteRange match = NextMatch(text, offset, scratch);
+    if (match.begin == match.end) return;
+    matches->push_back(match);
+    offset = match.end;
+  }
+}
+
+void Regex::FindMatches(std::string_view text, Scratch* scratch, std::vector<ByteRange>* matches) const {
+  if (scanner_ == nullptr) return FindMatchesByRegex(text, scratch, matches);
+  for (size_t offset = 0; offset < text.size();) {
+    const ScannedMatch scanned = scanner_(text, offset);
+    if (scanned.kind == ScannedMatch::Kind::kNone) return;
+    ByteRange match{scanned.begin, scanned.end};
+    if (scanned.kind == ScannedMatch::Kind::kUndecided) match = NextMatch(text, offset, scratch);
+    if (match.begin == match.end) return;
+    matches->push_back(match);
+    offset = match.end;
   }
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "src/text/pattern_scanner.h"
 
 namespace toolformer {
 
@@ -33,14 +34,20 @@ class Regex {
 
   // Appends the non-empty matches in `text`, which must be valid UTF-8, from left to right. Where PCRE2 gives up
   // (a pattern that backtracks without end) the rest of the text is taken to match nothing.
+  // Known patterns are scanned by hand where they can be.
   void FindMatches(std::string_view text, Scratch* scratch, std::vector<ByteRange>* matches) const;
+  // The same by PCRE2 alone.
+  void FindMatchesByRegex(std::string_view text, Scratch* scratch, std::vector<ByteRange>* matches) const;
 
   bool can_match_empty() const;
 
  private:
   explicit Regex(void* code) : code_(code) {}
-  static absl::StatusOr<std::shared_ptr<const Regex>> CompileWith(std::string_view pattern, uint32_t flags);
+  static absl::StatusOr<std::shared_ptr<Regex>> CompileWith(std::string_view pattern, uint32_t flags);
+  // The first match from `offset` on; empty at the end of the text where there is none.
+  ByteRange NextMatch(std::string_view text, size_t offset, Scratch* scratch) const;
   void* code_;  // pcre2_code
+  PatternScanner scanner_ = nullptr;
 };
 
 class Regex::Scratch {

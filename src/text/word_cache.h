@@ -1,0 +1,54 @@
+// Ids of words that a thread has met lately. Text repeats itself: most words are looked up, not merged again.
+#ifndef TOOLFORMER_SRC_TEXT_WORD_CACHE_H_
+#define TOOLFORMER_SRC_TEXT_WORD_CACHE_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace toolformer {
+
+class WordCache {
+ public:
+  // Longer words, and those of more tokens, are not kept.
+  static constexpr size_t kMaxBytes = 24;
+  static constexpr size_t kMaxIds = 8;
+
+  // The calling thread's, shared by all tokenizers: 256 kB from its first use to its end.
+  static WordCache& OfThread();
+  // A number that no other owner of words has or had.
+  static uint32_t NewOwner();
+
+  // A word as it is looked for.
+  struct Key {
+    std::array<uint64_t, kMaxBytes / 8> bytes{};  // zeros behind the word
+    uint32_t owner = 0;
+    uint32_t length = 0;
+    bool operator==(const Key&) const = default;
+  };
+  // `word` has at most kMaxBytes.
+  static Key MakeKey(uint32_t owner, std::string_view word);
+
+  // Appends the ids of the word; false where it is not known.
+  bool Find(const Key& key, std::vector<int32_t>* ids) const;
+  // Replaces whichever word has its place. More than kMaxIds are not kept.
+  void Add(const Key& key, std::span<const int32_t> ids);
+
+ private:
+  struct Entry {
+    Key key;
+    uint32_t count = 0;
+    std::array<int32_t, kMaxIds> ids;
+  };
+  static constexpr size_t kEntries = 4096;
+  static size_t SlotOf(const Key& key);
+
+  std::vector<Entry> entries_ = std::vector<Entry>(kEntries);
+};
+
+}  // namespace toolformer
+
+#endif  // TOOLFORMER_SRC_TEXT_WORD_CACHE_H_
