@@ -17,13 +17,20 @@ WeightType TypeOf(const std::string& dtype) {
 
 }  // namespace
 
+std::string DtypeOf(const ModelFlags& flags) {
+  if (flags.dtype != "auto") return flags.dtype;
+  return flags.device == "cpu" ? "float32" : "bfloat16";
+}
+
 void AddModelFlags(CLI::App* app, ModelFlags* flags) {
   app->add_option("--model", flags->path, "a .gguf file, or a Hugging Face folder")->required()->type_name("PATH");
   const std::string group = "Running the model";
   app->add_option("--device", flags->device, "cpu or cuda:N")->capture_default_str()->group(group);
-  app->add_option("--dtype", flags->dtype,
-                  "type of weights and activations: float32 or bfloat16; int8 for drafts: complete only")
-      ->check(CLI::IsMember({"float32", "bfloat16", "int8"}))
+  app->add_option(
+         "--dtype", flags->dtype,
+         "type of weights and activations: float32 or bfloat16; int8 for drafts: complete only; auto is float32 on "
+         "the CPU and bfloat16 on CUDA")
+      ->check(CLI::IsMember({"auto", "float32", "bfloat16", "int8"}))
       ->type_name("TYPE")
       ->capture_default_str()
       ->group(group);
@@ -37,7 +44,7 @@ absl::StatusOr<std::unique_ptr<Model>> LoadModel(const ModelFlags& flags) {
   if (flags.threads > 0) at::set_num_threads(flags.threads);
   ModelOptions options;
   options.device = flags.device;
-  options.type = TypeOf(flags.dtype);
+  options.type = TypeOf(DtypeOf(flags));
   ProgressLine progress({});
   options.progress = [&](uint64_t done, uint64_t total) {
     // Small files are there at once.

@@ -14,9 +14,12 @@ namespace toolformer::cli {
 struct ModelFlags {
   std::string path;
   std::string device = "cpu";
-  std::string dtype = "float32";
+  std::string dtype = "auto";
   int threads = 0;  // 0: as many as libtorch takes by itself
 };
+
+// The type that --dtype names; "auto" is the device's own.
+std::string DtypeOf(const ModelFlags& flags);
 
 void AddModelFlags(CLI::App* app, ModelFlags* flags);
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -94,8 +95,8 @@ enum class Kernels { kOwn, kLibtorch };
 struct TOOLFORMER_API ModelOptions {
   std::string device = "cpu";  // "cpu" or "cuda:N"
   Kernels kernels = Kernels::kOwn;
-  // Weights and activations; logits are f32 in every case.
-  WeightType type = WeightType::kFloat32;
+  // Weights and activations; logits are f32 in every case. Absent: float32 on the CPU, bfloat16 on CUDA.
+  std::optional<WeightType> type;
   // Lowers the context of the file; 0 keeps it.
   int64_t context_length = 0;
   // Called while loading, on the calling thread: bytes of the file's tensors that have been read, and their sum.

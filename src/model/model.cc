@@ -187,6 +187,10 @@ absl::Status LoadedModel::Save(const std::string& folder) const {
   return file->Commit();
 }
 
+WeightType TypeOn(const c10::Device& device, const ModelOptions& options) {
+  return options.type.value_or(device.is_cpu() ? WeightType::kFloat32 : WeightType::kBFloat16);
+}
+
 absl::Status CheckOptions(const ModelOptions& options, const c10::Device& device) {
   if (options.context_length < 0) return InvalidArgument("context length {} is negative", options.context_length);
   if (options.type == WeightType::kInt8 && !device.is_cpu()) {
@@ -200,7 +204,7 @@ absl::Status CheckOptions(const ModelOptions& options, const c10::Device& device
 
 std::unique_ptr<Runner> MakeRunner(const TransformerSpec& spec, TransformerWeights weights, const at::Device& device,
                                    const ModelOptions& options) {
-  if (!device.is_cpu() || options.type == WeightType::kBFloat16 || options.kernels == Kernels::kLibtorch) {
+  if (!device.is_cpu() || TypeOn(device, options) == WeightType::kBFloat16 || options.kernels == Kernels::kLibtorch) {
     return MakeTensorRunner(spec, std::move(weights), device);
   }
   CpuRunnerSettings settings;
@@ -252,7 +256,7 @@ absl::StatusOr<std::unique_ptr<Model>> Model::Load(const std::string& path, cons
   TF_RETURN_IF_ERROR(CheckOptions(options, device));
   TF_ASSIGN_OR_RETURN(Checkpoint checkpoint, OpenCheckpoint(path));
   const std::string& where = checkpoint.config->where();
-  const at::ScalarType type = options.type == WeightType::kBFloat16 ? at::kBFloat16 : at::kFloat;
+  const at::ScalarType type = TypeOn(device, options) == WeightType::kBFloat16 ? at::kBFloat16 : at::kFloat;
   const WeightSource source{*checkpoint.weights, checkpoint.file, where, type, options.progress};
   TransformerSpec& spec = checkpoint.spec;
   if (spec.vocab_size == 0) {

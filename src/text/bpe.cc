@@ -55,12 +55,24 @@ Bpe::Bpe(Vocabulary vocabulary, MergeTable merges, const BpeOptions& options)
     const char c = static_cast<char>(byte);
     byte_pieces_[byte] = vocabulary_.Find(std::string_view(&c, 1));
   }
+  FindJoints();
 }
 
 Bpe::Bpe(Vocabulary vocabulary, const std::vector<float>& scores, const BpeOptions& options)
     : Bpe(std::move(vocabulary), MergeTable(0), options) {
   priorities_.reserve(scores.size());
   for (const float score : scores) priorities_.push_back(PriorityOfScore(score));
+}
+
+void Bpe::FindJoints() {
+  // A whole word that is a piece, or the place in a word, counts; and an unused piece is taken apart as it was put
+  // together anywhere in its word.
+  if (options_.ignore_merges || has_affixes() || vocabulary_.has_unused()) return;
+  const bool bytes = options_.alphabet == BpeOptions::Alphabet::kBytes;
+  joints_.emplace(bytes ? PieceJoints::Unit::kByte : PieceJoints::Unit::kCodePoint);
+  for (int32_t id = 0; id < vocabulary_.size(); ++id) {
+    if (vocabulary_.IsFindable(id)) joints_->Add(vocabulary_.Key(id));
+  }
 }
 
 void Bpe::Encode(std::string_view word, Scratch* scratch, std::vector<int32_t>* ids) const {
@@ -89,7 +101,7 @@ void Bpe::Split(std::string_view word, Scratch* scratch) const {
   std::vector<Symbol>& symbols = scratch->symbols;
   symbols.clear();
   const bool bytes = options_.alphabet == BpeOptions::Alphabet::kBytes;
-  const bool affixes = !options_.continuing_prefix.empty() || !options_.end_suffix.empty();
+  const bool affixes = has_affixes();
   for (size_t begin = 0; begin < word.size();) {
     const size_t length = bytes ? 1 : NextCodePoint(word.substr(begin)).length;
     const std::string_view character = word.substr(begin, length);

@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "src/text/piece_joints.h"
 #include "src/text/tokenizer_vocabulary.h"
 
 namespace toolformer {
@@ -56,6 +57,9 @@ class Bpe {
   // Appends the ids of `word`. O(n log n). Characters that nothing can stand for are left out.
   void Encode(std::string_view word, Scratch* scratch, std::vector<int32_t>* ids) const;
 
+  // Null where the parts of a word cannot be encoded one by one.
+  const PieceJoints* joints() const { return joints_ ? &*joints_ : nullptr; }
+
   const Vocabulary& vocabulary() const { return vocabulary_; }
 
  private:
@@ -76,6 +80,8 @@ class Bpe {
     int32_t id;
   };
 
+  bool has_affixes() const { return !options_.continuing_prefix.empty() || !options_.end_suffix.empty(); }
+  void FindJoints();
   void Split(std::string_view word, Scratch* scratch) const;
   int32_t FindAffixed(std::string_view word, std::string_view character) const;
   std::optional<Merge> FindMerge(std::string_view word, const Symbol& left, const Symbol& right) const;
@@ -90,6 +96,7 @@ class Bpe {
   MergeTable merges_;
   std::vector<uint32_t> priorities_;  // of tokens, from scores; empty with merge rules
   BpeOptions options_;
+  std::optional<PieceJoints> joints_;
   int32_t byte_pieces_[256];
 
  public:

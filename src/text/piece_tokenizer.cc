@@ -61,6 +61,15 @@ void PieceTokenizer::EncodeSection(std::string_view section, TextPosition positi
       [&](std::string_view part, TextPosition at) { EncodeWords(part, at, scratch); });
 }
 
+void PieceTokenizer::EncodePart(const Bpe& bpe, std::string_view part, WordCache* cache, Scratch* scratch) const {
+  if (part.size() > WordCache::kMaxBytes) return bpe.Encode(part, &scratch->bpe, &scratch->ids);
+  const WordCache::Key key = WordCache::MakeKey(cache_owner_, part);
+  if (cache->Find(key, &scratch->ids)) return;
+  const size_t before = scratch->ids.size();
+  bpe.Encode(part, &scratch->bpe, &scratch->ids);
+  cache->Add(key, std::span(scratch->ids).subspan(before));
+}
+
 void PieceTokenizer::EncodeWords(std::string_view section, TextPosition position, Scratch* scratch) const {
   WordList& list = scratch->words;
   list.text = section;
@@ -69,16 +78,14 @@ void PieceTokenizer::EncodeWords(std::string_view section, TextPosition position
   if (const auto* bpe = std::get_if<Bpe>(&encoder_)) {
     WordCache& cache = WordCache::OfThread();
     for (const WordList::Word& word : list.words) {
-      const std::string_view bytes = list.Get(word);
-      if (bytes.size() > WordCache::kMaxBytes) {
-        bpe->Encode(bytes, &scratch->bpe, ids);
-        continue;
+      std::string_view rest = list.Get(word);
+      // Parts that are short enough are looked up where the whole is not.
+      const PieceJoints* joints = rest.size() > WordCache::kMaxBytes ? bpe->joints() : nullptr;
+      while (!rest.empty()) {
+        const std::string_view part = rest.substr(0, joints == nullptr ? rest.size() : joints->FirstPart(rest));
+        EncodePart(*bpe, part, &cache, scratch);
+        rest.remove_prefix(part.size());
       }
-      const WordCache::Key key = WordCache::MakeKey(cache_owner_, bytes);
-      if (cache.Find(key, ids)) continue;
-      const size_t before = ids->size();
-      bpe->Encode(bytes, &scratch->bpe, ids);
-      cache.Add(key, std::span(*ids).subspan(before));
     }
   } else if (const auto* unigram = std::get_if<Unigram>(&encoder_)) {
     for (const WordList::Word& word : list.words) unigram->Encode(list.Get(word), &scratch->unigram, ids);

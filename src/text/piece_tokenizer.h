@@ -49,6 +49,7 @@ class PieceTokenizer : public Tokenizer {
   const Vocabulary& vocabulary() const;
   std::vector<int32_t> EncodeAt(std::string_view text, TextPosition position) const;
   void EncodeSection(std::string_view section, TextPosition position, Scratch* scratch) const;
+  void EncodePart(const Bpe& bpe, std::string_view part, WordCache* cache, Scratch* scratch) const;
   void EncodeWords(std::string_view section, TextPosition position, Scratch* scratch) const;
 
   TokenizerParts parts_;

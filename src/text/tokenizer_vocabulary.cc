@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <bit>
-#include <functional>
+#include <cstring>
 
+#include "src/base/random.h"
 #include "src/base/status.h"
 #include "src/text/tokenizer_messages.h"
 
@@ -17,7 +18,19 @@ int HexDigit(char c) {
   return -1;
 }
 
-bool IsFindable(TokenKind kind) { return kind == TokenKind::kNormal || kind == TokenKind::kUnused; }
+// Eight bytes at a time.
+uint64_t HashOf(std::string_view key) {
+  uint64_t hash = key.size() * 0x9e3779b97f4a7c15ull, eight;
+  for (; key.size() > 8; key.remove_prefix(8)) {
+    std::memcpy(&eight, key.data(), 8);
+    hash = MixBits(hash ^ eight);
+  }
+  eight = 0;
+  for (size_t i = 0; i < key.size(); ++i) eight |= uint64_t{static_cast<uint8_t>(key[i])} << 8 * i;
+  return MixBits(hash ^ eight);
+}
+
+uint32_t TagOf(uint64_t hash) { return static_cast<uint32_t>(hash >> 32); }
 
 }  // namespace
 
@@ -46,8 +59,7 @@ absl::StatusOr<Vocabulary> Vocabulary::Create(const std::string& file, const std
   Vocabulary vocabulary;
   vocabulary.byte_tokens_.fill(-1);
   // At most half full, so that probing ends soon.
-  vocabulary.slots_.assign(std::bit_ceil(tokens.size() * 2), -1);
-  const size_t mask = vocabulary.slots_.size() - 1;
+  vocabulary.slots_.resize(std::bit_ceil(tokens.size() * 2));
   for (size_t i = 0; i < tokens.size(); ++i) {
     const Token& token = tokens[i];
     const int32_t id = static_cast<int32_t>(i);
@@ -61,27 +73,29 @@ absl::StatusOr<Vocabulary> Vocabulary::Create(const std::string& file, const std
       if (slot >= 0) return InvalidArgument("{}: tokens {} and {} are both byte {}", file, slot, i, Quote(token.key));
       slot = id;
     }
-    if (!IsFindable(token.kind) || token.key.empty()) continue;
+    if (!vocabulary.IsFindable(id) || token.key.empty()) continue;
     vocabulary.max_key_bytes_ = std::max(vocabulary.max_key_bytes_, token.key.size());
-    size_t slot = std::hash<std::string_view>()(token.key) & mask;
-    for (; vocabulary.slots_[slot] >= 0; slot = (slot + 1) & mask) {
-      if (vocabulary.Key(vocabulary.slots_[slot]) == token.key) {
-        return InvalidArgument("{}: tokens {} and {} are both spelled {}", file, vocabulary.slots_[slot], i,
-                               Quote(token.key));
-      }
+    const uint64_t hash = HashOf(token.key);
+    Slot& slot = vocabulary.slots_[vocabulary.SlotOf(token.key, hash)];
+    if (slot.id >= 0) {
+      return InvalidArgument("{}: tokens {} and {} are both spelled {}", file, slot.id, i, Quote(token.key));
     }
-    vocabulary.slots_[slot] = id;
+    slot = {id, TagOf(hash)};
   }
   return vocabulary;
 }
 
+size_t Vocabulary::SlotOf(std::string_view key, uint64_t hash) const {
+  const size_t mask = slots_.size() - 1;
+  const uint32_t tag = TagOf(hash);
+  size_t i = hash & mask;
+  while (slots_[i].id >= 0 && (slots_[i].tag != tag || Key(slots_[i].id) != key)) i = (i + 1) & mask;
+  return i;
+}
+
 int32_t Vocabulary::Find(std::string_view key) const {
   if (key.empty() || key.size() > max_key_bytes_) return -1;
-  const size_t mask = slots_.size() - 1;
-  for (size_t slot = std::hash<std::string_view>()(key) & mask; slots_[slot] >= 0; slot = (slot + 1) & mask) {
-    if (Key(slots_[slot]) == key) return slots_[slot];
-  }
-  return -1;
+  return slots_[SlotOf(key, HashOf(key))].id;
 }
 
 std::string_view Vocabulary::Bytes(int32_t id) const { return bytes_.Get(id); }

@@ -41,6 +41,8 @@ class Vocabulary {
 
   // The token that spells `key` among those that merging may produce (kNormal, kUnused), else -1.
   int32_t Find(std::string_view key) const;
+  // Whether Find can answer `id`.
+  bool IsFindable(int32_t id) const { return kinds_[id] == TokenKind::kNormal || kinds_[id] == TokenKind::kUnused; }
 
   std::string_view Bytes(int32_t id) const;
   std::string_view Key(int32_t id) const;
@@ -64,7 +66,15 @@ class Vocabulary {
 
   Arena keys_, bytes_;
   std::vector<TokenKind> kinds_;
-  std::vector<int32_t> slots_;  // open addressing over Key(id); -1 is free
+  // Open addressing over Key(id), which is looked at only where the rest of the hash is right.
+  struct Slot {
+    int32_t id = -1;  // -1 is free
+    uint32_t tag = 0;
+  };
+  // The slot of `key`, or the free one where it would be.
+  size_t SlotOf(std::string_view key, uint64_t hash) const;
+
+  std::vector<Slot> slots_;
   std::array<int32_t, 256> byte_tokens_;
   int32_t unknown_ = -1;
   size_t max_key_bytes_ = 0;

@@ -23,27 +23,38 @@ WordCache::Key WordCache::MakeKey(uint32_t owner, std::string_view word) {
   Key key;
   key.owner = owner;
   key.length = static_cast<uint32_t>(word.size());
-  std::memcpy(key.bytes.data(), word.data(), word.size());
+  // Copies of fixed sizes need no call.
+  char* to = reinterpret_cast<char*>(key.bytes.data());
+  const char* from = word.data();
+  for (size_t eights = word.size() / 8; eights > 0; --eights, to += 8, from += 8) std::memcpy(to, from, 8);
+  if ((word.size() & 4) != 0) std::memcpy(to, from, 4), to += 4, from += 4;
+  if ((word.size() & 2) != 0) std::memcpy(to, from, 2), to += 2, from += 2;
+  if ((word.size() & 1) != 0) *to = *from;
   return key;
 }
 
 size_t WordCache::SlotOf(const Key& key) {
-  const uint64_t tail = MixBits(key.bytes[1] ^ MixBits(key.bytes[2] ^ (uint64_t{key.owner} << 8 | key.length)));
-  return MixBits(key.bytes[0] ^ tail) % kEntries;
+  const uint64_t head = key.bytes[0] ^ (uint64_t{key.owner} << 8 | key.length) * 0xd6e8feb86659fd93ull;
+  const uint64_t tail = key.bytes[1] * 0x9e3779b97f4a7c15ull ^ key.bytes[2] * 0xc2b2ae3d27d4eb4full;
+  return MixBits(head ^ tail) % kEntries;
 }
 
 bool WordCache::Find(const Key& key, std::vector<int32_t>* ids) const {
   const Entry& entry = entries_[SlotOf(key)];
-  if (entry.key != key) return false;
-  ids->insert(ids->end(), entry.ids.begin(), entry.ids.begin() + entry.count);
+  uint64_t difference = (entry.owner ^ key.owner) | (entry.length ^ key.length);
+  for (size_t i = 0; i < key.bytes.size(); ++i) difference |= entry.bytes[i] ^ key.bytes[i];
+  if (difference != 0) return false;
+  for (size_t i = 0; i < entry.count; ++i) ids->push_back(entry.ids[i]);
   return true;
 }
 
 void WordCache::Add(const Key& key, std::span<const int32_t> ids) {
   if (ids.size() > kMaxIds) return;
   Entry& entry = entries_[SlotOf(key)];
-  entry.key = key;
-  entry.count = static_cast<uint32_t>(ids.size());
+  entry.bytes = key.bytes;
+  entry.owner = key.owner;
+  entry.length = static_cast<uint8_t>(key.length);
+  entry.count = static_cast<uint8_t>(ids.size());
   std::copy(ids.begin(), ids.end(), entry.ids.begin());
 }
 

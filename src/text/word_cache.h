@@ -17,7 +17,7 @@ class WordCache {
   static constexpr size_t kMaxBytes = 24;
   static constexpr size_t kMaxIds = 8;
 
-  // The calling thread's, shared by all tokenizers: 256 kB from its first use to its end.
+  // The calling thread's, shared by all tokenizers: 1 MB from its first use to its end.
   static WordCache& OfThread();
   // A number that no other owner of words has or had.
   static uint32_t NewOwner();
@@ -27,7 +27,6 @@ class WordCache {
     std::array<uint64_t, kMaxBytes / 8> bytes{};  // zeros behind the word
     uint32_t owner = 0;
     uint32_t length = 0;
-    bool operator==(const Key&) const = default;
   };
   // `word` has at most kMaxBytes.
   static Key MakeKey(uint32_t owner, std::string_view word);
@@ -38,12 +37,16 @@ class WordCache {
   void Add(const Key& key, std::span<const int32_t> ids);
 
  private:
-  struct Entry {
-    Key key;
-    uint32_t count = 0;
+  // A line of a processor's cache.
+  struct alignas(64) Entry {
+    std::array<uint64_t, kMaxBytes / 8> bytes{};
+    uint32_t owner = 0;
+    uint8_t length = 0;
+    uint8_t count = 0;
     std::array<int32_t, kMaxIds> ids;
   };
-  static constexpr size_t kEntries = 4096;
+  static_assert(sizeof(Entry) == 64);
+  static constexpr size_t kEntries = 16384;
   static size_t SlotOf(const Key& key);
 
   std::vector<Entry> entries_ = std::vector<Entry>(kEntries);

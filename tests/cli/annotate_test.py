@@ -155,6 +155,24 @@ class AnnotateTest(ProgramTest):
         self.finish("--batch-texts", 5)
         self.fails(2, "--batch-texts", *self.arguments("--batch-texts", 0))
 
+    def test_proposals_of_int8_weights(self):
+        """Other probabilities, and perhaps other calls, but losses of the exact weights."""
+        def calls(lines):
+            return {(line["id"], tool["tool"], call["position"], call["input"]): call
+                    for line in lines for tool in line["tools"] for call in tool["calls"] if "loss_empty" in call}
+        exact = calls(json_lines(self.reference()[1]))
+        code, _, err = run(*self.arguments("--propose-int8"))
+        self.assertEqual(code, 0, err)
+        proposed = calls(json_lines(self.results()[1]))
+        common = exact.keys() & proposed.keys()
+        self.assertGreater(len(common), 5)
+        for key in common:
+            for loss in "loss_empty", "loss_result":
+                self.assertEqual(proposed[key][loss], exact[key][loss])
+        self.assertNotEqual([proposed[key]["opening_probability"] for key in common],
+                            [exact[key]["opening_probability"] for key in common])
+        self.fails(1, "int8", *self.arguments("--dtype", "int8", "--overwrite"))
+
     def test_interrupted(self):
         self.reference()
         for number in (signal.SIGINT, signal.SIGTERM):
