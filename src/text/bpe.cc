@@ -11,14 +11,11 @@
 namespace toolformer {
 namespace {
 
-constexpr uint64_t kFree = ~uint64_t{0};
 constexpr uint32_t kNone = ~uint32_t{0};
+// Comes after all others.
+constexpr MergeTable::Rule kNoRule = {~uint32_t{0}, -1};
 // Positions are 32 bits; a longer word is encoded in parts.
 constexpr size_t kMaxWordBytes = size_t{1} << 30;
-
-uint64_t Pair(int32_t left, int32_t right) {
-  return static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 | static_cast<uint32_t>(right);
-}
 
 // Maps floats to integers so that a higher score is a smaller number.
 uint32_t PriorityOfScore(float score) {
@@ -29,25 +26,6 @@ uint32_t PriorityOfScore(float score) {
 }
 
 }  // namespace
-
-MergeTable::MergeTable(size_t expected) : rules_(std::bit_ceil(expected * 2 + 2), Rule{kFree, 0, 0}) {}
-
-size_t MergeTable::SlotOf(uint64_t pair) const {
-  const size_t mask = rules_.size() - 1;
-  size_t slot = MixBits(pair) & mask;
-  while (rules_[slot].pair != kFree && rules_[slot].pair != pair) slot = (slot + 1) & mask;
-  return slot;
-}
-
-void MergeTable::Add(int32_t left, int32_t right, uint32_t rank, int32_t merged) {
-  const uint64_t pair = Pair(left, right);
-  rules_[SlotOf(pair)] = {pair, rank, merged};
-}
-
-const MergeTable::Rule* MergeTable::Find(int32_t left, int32_t right) const {
-  const Rule& rule = rules_[SlotOf(Pair(left, right))];
-  return rule.pair == kFree ? nullptr : &rule;
-}
 
 Bpe::Bpe(Vocabulary vocabulary, MergeTable merges, const BpeOptions& options)
     : vocabulary_(std::move(vocabulary)), merges_(std::move(merges)), options_(options) {
@@ -92,8 +70,13 @@ void Bpe::EncodeChunk(std::string_view word, Scratch* scratch, std::vector<int32
     }
   }
   scratch->first_id = ids->size();
+  scratch->unused_parts.clear();
   Split(word, scratch);
-  MergeAll(word, scratch);
+  if (scratch->symbols.size() <= scratch->few) {
+    MergeFew(word, scratch);
+  } else {
+    MergeMany(word, scratch);
+  }
   Emit(word, *scratch, ids);
 }
 
@@ -109,20 +92,13 @@ void Bpe::Split(std::string_view word, Scratch* scratch) const {
     if (affixes) {
       id = FindAffixed(word, character);
     } else {
-      id = bytes ? byte_pieces_[static_cast<uint8_t>(character[0])] : vocabulary_.Find(character);
+      id = length == 1 ? byte_pieces_[static_cast<uint8_t>(character[0])] : vocabulary_.Find(character);
     }
     // With merge rules, what nothing can stand for is as if it were not there: its neighbours may merge.
     const bool vanishes =
         id < 0 && priorities_.empty() && vocabulary_.unknown() < 0 && (bytes || !options_.byte_fallback);
-    if (!vanishes) {
-      const uint32_t index = static_cast<uint32_t>(symbols.size());
-      symbols.push_back({static_cast<uint32_t>(begin), static_cast<uint32_t>(length), id, index - 1, index + 1});
-    }
+    if (!vanishes) symbols.push_back({static_cast<uint32_t>(begin), static_cast<uint32_t>(length), id});
     begin += length;
-  }
-  if (!symbols.empty()) {
-    symbols.front().previous = kNone;
-    symbols.back().next = kNone;
   }
 }
 
@@ -134,68 +110,92 @@ int32_t Bpe::FindAffixed(std::string_view word, std::string_view character) cons
   return vocabulary_.Find(piece);
 }
 
-std::optional<Bpe::Merge> Bpe::FindMerge(std::string_view word, const Symbol& left, const Symbol& right) const {
-  if (priorities_.empty()) {
-    if (left.id < 0 || right.id < 0) return std::nullopt;
-    const MergeTable::Rule* rule = merges_.Find(left.id, right.id);
-    if (rule == nullptr) return std::nullopt;
-    return Merge{rule->rank, rule->merged};
+MergeTable::Rule Bpe::FindMerge(std::string_view word, const Symbol& left, const Symbol& right,
+                                Scratch* scratch) const {
+  const std::string_view both = word.substr(left.begin, left.length + right.length);
+  MergeTable::Rule rule = kNoRule;
+  if (!priorities_.empty()) {
+    if (const int32_t id = vocabulary_.Find(both); id >= 0) rule = {priorities_[id], id};
+  } else if (left.id >= 0 && right.id >= 0) {
+    if (const MergeTable::Rule* found = merges_.Find(left.id, right.id)) rule = *found;
   }
-  const int32_t id = vocabulary_.Find(word.substr(left.begin, left.length + right.length));
-  if (id < 0) return std::nullopt;
-  return Merge{priorities_[id], id};
+  if (rule.merged >= 0 && vocabulary_.has_unused() && vocabulary_.kind(rule.merged) == TokenKind::kUnused) {
+    scratch->unused_parts[both] = left.length;
+  }
+  return rule;
 }
 
-void Bpe::Push(std::string_view word, uint32_t left, Scratch* scratch) const {
-  const Symbol& a = scratch->symbols[left];
-  if (a.next == kNone) return;
-  const Symbol& b = scratch->symbols[a.next];
-  const std::optional<Merge> merge = FindMerge(word, a, b);
-  if (!merge) return;
-  scratch->heap.push_back({merge->priority, left, a.length + b.length, merge->id});
-  if (vocabulary_.has_unused() && vocabulary_.kind(merge->id) == TokenKind::kUnused) {
-    scratch->unused_parts[word.substr(a.begin, a.length + b.length)] = a.length;
+// Searches all merges for the first each time.
+void Bpe::MergeFew(std::string_view word, Scratch* scratch) const {
+  std::vector<Symbol>& symbols = scratch->symbols;
+  std::vector<MergeTable::Rule>& merges = scratch->merges;  // of each symbol and the one after it
+  merges.clear();
+  for (size_t i = 0; i + 1 < symbols.size(); ++i) {
+    merges.push_back(FindMerge(word, symbols[i], symbols[i + 1], scratch));
+  }
+  while (!merges.empty()) {
+    size_t best = 0;
+    for (size_t i = 1; i < merges.size(); ++i) {
+      if (merges[i].rank < merges[best].rank) best = i;
+    }
+    if (merges[best].merged < 0) return;
+    symbols[best].length += symbols[best + 1].length;
+    symbols[best].id = merges[best].merged;
+    symbols.erase(symbols.begin() + static_cast<ptrdiff_t>(best) + 1);
+    merges.erase(merges.begin() + static_cast<ptrdiff_t>(best));
+    if (best > 0) merges[best - 1] = FindMerge(word, symbols[best - 1], symbols[best], scratch);
+    if (best < merges.size()) merges[best] = FindMerge(word, symbols[best], symbols[best + 1], scratch);
   }
 }
 
-void Bpe::MergeAll(std::string_view word, Scratch* scratch) const {
+// Keeps the merges in a heap. A symbol that has become part of the one before it has no length.
+void Bpe::MergeMany(std::string_view word, Scratch* scratch) const {
   const auto later = [](const Candidate& a, const Candidate& b) {
-    return a.priority != b.priority ? a.priority > b.priority : a.position > b.position;
+    return a.rule.rank != b.rule.rank ? a.rule.rank > b.rule.rank : a.position > b.position;
   };
   std::vector<Symbol>& symbols = scratch->symbols;
+  std::vector<Link>& links = scratch->links;
   std::vector<Candidate>& heap = scratch->heap;
   heap.clear();
-  scratch->unused_parts.clear();
-  for (uint32_t i = 0; i < symbols.size(); ++i) Push(word, i, scratch);
-  std::make_heap(heap.begin(), heap.end(), later);
-  const auto push = [&](uint32_t left) {
-    const size_t before = heap.size();
-    Push(word, left, scratch);
-    if (heap.size() > before) std::push_heap(heap.begin(), heap.end(), later);
+  links.clear();
+  const uint32_t count = static_cast<uint32_t>(symbols.size());
+  for (uint32_t i = 0; i < count; ++i) links.push_back({i - 1, i + 1 < count ? i + 1 : kNone});
+  const auto add = [&](uint32_t left) {
+    const uint32_t right = links[left].next;
+    if (right == kNone) return false;
+    const MergeTable::Rule rule = FindMerge(word, symbols[left], symbols[right], scratch);
+    if (rule.merged < 0) return false;
+    heap.push_back({left, symbols[left].length + symbols[right].length, rule});
+    return true;
   };
+  const auto push = [&](uint32_t left) {
+    if (add(left)) std::push_heap(heap.begin(), heap.end(), later);
+  };
+  for (uint32_t i = 0; i < count; ++i) add(i);
+  std::make_heap(heap.begin(), heap.end(), later);
   while (!heap.empty()) {
     std::pop_heap(heap.begin(), heap.end(), later);
     const Candidate best = heap.back();
     heap.pop_back();
     Symbol& left = symbols[best.position];
-    if (left.length == 0 || left.next == kNone) continue;
-    Symbol& right = symbols[left.next];
+    Link& link = links[best.position];
+    if (left.length == 0 || link.next == kNone) continue;
+    Symbol& right = symbols[link.next];
     // Symbols only grow, so an equal length means that both are what they were.
     if (left.length + right.length != best.length) continue;
     left.length = best.length;
-    left.id = best.id;
-    left.next = right.next;
+    left.id = best.rule.merged;
     right.length = 0;
-    if (left.next != kNone) symbols[left.next].previous = best.position;
-    if (left.previous != kNone) push(left.previous);
+    link.next = links[link.next].next;
+    if (link.next != kNone) links[link.next].previous = best.position;
+    if (link.previous != kNone) push(link.previous);
     push(best.position);
   }
 }
 
 void Bpe::Emit(std::string_view word, const Scratch& scratch, std::vector<int32_t>* ids) const {
-  if (scratch.symbols.empty()) return;
-  for (uint32_t i = 0; i != kNone; i = scratch.symbols[i].next) {
-    const Symbol& symbol = scratch.symbols[i];
+  for (const Symbol& symbol : scratch.symbols) {
+    if (symbol.length == 0) continue;
     const std::string_view piece = word.substr(symbol.begin, symbol.length);
     if (symbol.id < 0) {
       EmitMissing(piece, scratch, ids);

@@ -10,28 +10,32 @@
 #include <unordered_map>
 #include <vector>
 
+#include "src/text/flat_map.h"
 #include "src/text/piece_joints.h"
 #include "src/text/tokenizer_vocabulary.h"
 
 namespace toolformer {
 
-// Rules (left id, right id) -> (rank, merged id) in one flat table.
+// Rules: left id and right id -> rank and merged id.
 class MergeTable {
  public:
   struct Rule {
-    uint64_t pair;
-    uint32_t rank;
+    uint32_t rank;  // the smallest merges first
     int32_t merged;
   };
-  explicit MergeTable(size_t expected);
+  explicit MergeTable(size_t expected) : rules_(expected) {}
   // A pair that is added again takes the later rank.
-  void Add(int32_t left, int32_t right, uint32_t rank, int32_t merged);
+  void Add(int32_t left, int32_t right, uint32_t rank, int32_t merged) {
+    *rules_.Insert(Pair(left, right), {}).first = {rank, merged};
+  }
   // Null where there is no rule.
-  const Rule* Find(int32_t left, int32_t right) const;
+  const Rule* Find(int32_t left, int32_t right) const { return rules_.Find(Pair(left, right)); }
 
  private:
-  size_t SlotOf(uint64_t pair) const;
-  std::vector<Rule> rules_;  // open addressing; pair == kFree is free
+  static uint64_t Pair(int32_t left, int32_t right) {
+    return static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 | static_cast<uint32_t>(right);
+  }
+  FlatMap<Rule> rules_;
 };
 
 struct BpeOptions {
@@ -65,28 +69,24 @@ class Bpe {
  private:
   struct Symbol {
     uint32_t begin, length;
-    int32_t id;         // -1: no piece
-    uint32_t previous;  // kNone at the ends
-    uint32_t next;
+    int32_t id;  // -1: no piece
   };
-  struct Merge {
-    uint32_t priority;  // the smallest merges first
-    int32_t id;
+  struct Link {
+    uint32_t previous, next;  // kNone at the ends
   };
   struct Candidate {
-    uint32_t priority;
     uint32_t position;  // of the left symbol
     uint32_t length;    // of both; differs once either has grown
-    int32_t id;
+    MergeTable::Rule rule;
   };
 
   bool has_affixes() const { return !options_.continuing_prefix.empty() || !options_.end_suffix.empty(); }
   void FindJoints();
   void Split(std::string_view word, Scratch* scratch) const;
   int32_t FindAffixed(std::string_view word, std::string_view character) const;
-  std::optional<Merge> FindMerge(std::string_view word, const Symbol& left, const Symbol& right) const;
-  void MergeAll(std::string_view word, Scratch* scratch) const;
-  void Push(std::string_view word, uint32_t left, Scratch* scratch) const;
+  MergeTable::Rule FindMerge(std::string_view word, const Symbol& left, const Symbol& right, Scratch* scratch) const;
+  void MergeFew(std::string_view word, Scratch* scratch) const;
+  void MergeMany(std::string_view word, Scratch* scratch) const;
   void Emit(std::string_view word, const Scratch& scratch, std::vector<int32_t>* ids) const;
   void EmitMissing(std::string_view bytes, const Scratch& scratch, std::vector<int32_t>* ids) const;
   void EmitUnused(std::string_view piece, const Scratch& scratch, std::vector<int32_t>* ids) const;
@@ -102,6 +102,9 @@ class Bpe {
  public:
   struct Scratch {
     std::vector<Symbol> symbols;
+    size_t few = 24;  // symbols; any number gives the same ids
+    std::vector<MergeTable::Rule> merges;
+    std::vector<Link> links;
     std::vector<Candidate> heap;
     size_t first_id = 0;  // how many ids there were before the word
     // Where a merge made an unused piece: the bytes of its left part.

@@ -1,5 +1,5 @@
-// Where a text can be cut before it is merged, whatever the text: between neighbours that no piece holds side by side no
-// merge can ever join anything.
+// Where a text can be cut before it is merged, whatever the text: between neighbours that no piece holds side by side
+// no merge can ever join anything.
 #ifndef TOOLFORMER_SRC_TEXT_PIECE_JOINTS_H_
 #define TOOLFORMER_SRC_TEXT_PIECE_JOINTS_H_
 

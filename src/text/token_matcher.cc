@@ -56,9 +56,9 @@ bool TokenMatcher::Add(std::string_view token, int32_t id, const TokenRules& rul
   uint32_t node = 0;
   for (const char c : token) {
     const uint64_t edge = uint64_t{node} * 256 + static_cast<uint8_t>(c);
-    const auto [child, is_new] = children_.try_emplace(edge, static_cast<uint32_t>(ids_.size()));
+    const auto [child, is_new] = children_.Insert(edge, static_cast<uint32_t>(ids_.size()));
     if (is_new) ids_.push_back(-1);
-    node = child->second;
+    node = *child;
   }
   if (ids_[node] >= 0) return false;
   ids_[node] = id;
@@ -68,12 +68,11 @@ bool TokenMatcher::Add(std::string_view token, int32_t id, const TokenRules& rul
 
 TokenMatcher::Found TokenMatcher::FindAt(std::string_view text) const {
   Found longest;
-  if (!starts_[static_cast<uint8_t>(text[0])]) return longest;
   uint32_t node = 0;
   for (size_t end = 0; end < text.size(); ++end) {
-    const auto child = children_.find(uint64_t{node} * 256 + static_cast<uint8_t>(text[end]));
-    if (child == children_.end()) break;
-    node = child->second;
+    const uint32_t* child = children_.Find(uint64_t{node} * 256 + static_cast<uint8_t>(text[end]));
+    if (child == nullptr) break;
+    node = *child;
     if (ids_[node] >= 0) longest = {end + 1, ids_[node]};
   }
   return longest;
@@ -83,6 +82,10 @@ size_t TokenMatcher::LongestPrefix(std::string_view text) const { return text.em
 
 std::optional<TokenMatcher::Match> TokenMatcher::FindNext(std::string_view text, size_t begin) const {
   for (size_t at = begin; at < text.size();) {
+    if (!starts_[static_cast<uint8_t>(text[at])]) {
+      ++at;
+      continue;
+    }
     const Found found = FindAt(text.substr(at));
     if (found.id < 0) {
       ++at;

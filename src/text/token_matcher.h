@@ -10,6 +10,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "src/text/flat_map.h"
+
 namespace toolformer {
 
 // How a token is matched.
@@ -49,10 +51,10 @@ class TokenMatcher {
   };
   Found FindAt(std::string_view text) const;
 
-  std::unordered_map<uint64_t, uint32_t> children_;  // node * 256 + byte -> node
-  std::vector<int32_t> ids_{-1};                     // of nodes; -1 where no token ends
-  std::array<bool, 256> starts_{};                   // bytes that some token starts with
-  std::unordered_map<int32_t, TokenRules> rules_;    // of ids that have any
+  FlatMap<uint32_t> children_;                     // node * 256 + byte -> node
+  std::vector<int32_t> ids_{-1};                   // of nodes; -1 where no token ends
+  std::array<bool, 256> starts_{};                 // bytes that some token starts with
+  std::unordered_map<int32_t, TokenRules> rules_;  // of ids that have any
 };
 
 }  // namespace toolformer

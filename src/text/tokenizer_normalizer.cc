@@ -18,6 +18,10 @@ std::string RewriteText(std::string_view text, Rewrite rewrite) {
   while (!text.empty()) {
     size_t length = 0;
     while (length < text.size()) {
+      if (const size_t ascii = AsciiEights(text, length); ascii > 0) {
+        length += ascii;
+        continue;
+      }
       const CodePoint point = NextCodePoint(text.substr(length));
       if (!point.valid) break;
       length += point.length;

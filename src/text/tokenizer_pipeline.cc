@@ -1,26 +1,15 @@
 #include "src/text/tokenizer_pipeline.h"
 
 #include <algorithm>
-#include <cstdint>
-#include <cstring>
 #include <utility>
 
 #include "src/base/utf8.h"
+#include "src/text/unicode.h"
 
 namespace toolformer {
 namespace {
 
 using Word = WordList::Word;
-
-// Bytes from `begin` on that are ASCII, in whole eights.
-size_t AsciiEights(std::string_view text, size_t begin) {
-  size_t end = begin;
-  for (uint64_t eight; end + 8 <= text.size(); end += 8) {
-    std::memcpy(&eight, text.data() + end, 8);
-    if ((eight & 0x8080808080808080u) != 0) break;
-  }
-  return end - begin;
-}
 
 // Maximal runs of valid UTF-8 and of invalid bytes.
 std::vector<Word> SplitByValidity(std::string_view text) {

@@ -143,7 +143,9 @@ absl::StatusOr<std::shared_ptr<const Regex>> Regex::CompileLiteral(std::string_v
     return InvalidArgument("a string of {} bytes; at most {} are supported", text.size(), kMaxPatternBytes);
   }
   if (!IsValidUtf8(text)) return InvalidArgument("the string {} is not valid UTF-8", Quote(text));
-  return CompileWith(text, PCRE2_LITERAL);
+  TF_ASSIGN_OR_RETURN(const std::shared_ptr<Regex> regex, CompileWith(text, PCRE2_LITERAL));
+  regex->literal_ = text;
+  return regex;
 }
 
 absl::StatusOr<std::shared_ptr<Regex>> Regex::CompileWith(std::string_view pattern, uint32_t flags) {
@@ -204,6 +206,12 @@ void Regex::FindMatchesByRegex(std::string_view text, Scratch* scratch, std::vec
 }
 
 void Regex::FindMatches(std::string_view text, Scratch* scratch, std::vector<ByteRange>* matches) const {
+  if (!literal_.empty()) {
+    for (size_t begin = 0; (begin = text.find(literal_, begin)) != std::string_view::npos; begin += literal_.size()) {
+      matches->push_back({begin, begin + literal_.size()});
+    }
+    return;
+  }
   if (scanner_ == nullptr) return FindMatchesByRegex(text, scratch, matches);
   for (size_t offset = 0; offset < text.size();) {
     const ScannedMatch scanned = scanner_(text, offset);

@@ -34,7 +34,7 @@ class Regex {
 
   // Appends the non-empty matches in `text`, which must be valid UTF-8, from left to right. Where PCRE2 gives up
   // (a pattern that backtracks without end) the rest of the text is taken to match nothing.
-  // Known patterns are scanned by hand where they can be.
+  // Known patterns are scanned by hand where they can be, and literals searched for.
   void FindMatches(std::string_view text, Scratch* scratch, std::vector<ByteRange>* matches) const;
   // The same by PCRE2 alone.
   void FindMatchesByRegex(std::string_view text, Scratch* scratch, std::vector<ByteRange>* matches) const;
@@ -48,6 +48,7 @@ class Regex {
   ByteRange NextMatch(std::string_view text, size_t offset, Scratch* scratch) const;
   void* code_;  // pcre2_code
   PatternScanner scanner_ = nullptr;
+  std::string literal_;  // empty: a pattern
 };
 
 class Regex::Scratch {

@@ -18,19 +18,21 @@ int HexDigit(char c) {
   return -1;
 }
 
-// Eight bytes at a time.
-uint64_t HashOf(std::string_view key) {
-  uint64_t hash = key.size() * 0x9e3779b97f4a7c15ull, eight;
-  for (; key.size() > 8; key.remove_prefix(8)) {
-    std::memcpy(&eight, key.data(), 8);
-    hash = MixBits(hash ^ eight);
+// Up to eight bytes as a number.
+uint64_t Head(std::string_view text) {
+  uint64_t head = 0;
+  if (text.size() >= 8) {
+    std::memcpy(&head, text.data(), 8);
+    return head;
   }
-  eight = 0;
-  for (size_t i = 0; i < key.size(); ++i) eight |= uint64_t{static_cast<uint8_t>(key[i])} << 8 * i;
-  return MixBits(hash ^ eight);
+  char* to = reinterpret_cast<char*>(&head);
+  const char* from = text.data();
+  // Copies of fixed sizes need no call.
+  if ((text.size() & 4) != 0) std::memcpy(to, from, 4), to += 4, from += 4;
+  if ((text.size() & 2) != 0) std::memcpy(to, from, 2), to += 2, from += 2;
+  if ((text.size() & 1) != 0) *to = *from;
+  return head;
 }
-
-uint32_t TagOf(uint64_t hash) { return static_cast<uint32_t>(hash >> 32); }
 
 }  // namespace
 
@@ -75,27 +77,37 @@ absl::StatusOr<Vocabulary> Vocabulary::Create(const std::string& file, const std
     }
     if (!vocabulary.IsFindable(id) || token.key.empty()) continue;
     vocabulary.max_key_bytes_ = std::max(vocabulary.max_key_bytes_, token.key.size());
-    const uint64_t hash = HashOf(token.key);
-    Slot& slot = vocabulary.slots_[vocabulary.SlotOf(token.key, hash)];
+    const Hashed hashed = HashKey(token.key);
+    Slot& slot = vocabulary.slots_[vocabulary.SlotOf(token.key, hashed)];
     if (slot.id >= 0) {
       return InvalidArgument("{}: tokens {} and {} are both spelled {}", file, slot.id, i, Quote(token.key));
     }
-    slot = {id, TagOf(hash)};
+    slot = {hashed.head, hashed.tag, id};
   }
   return vocabulary;
 }
 
-size_t Vocabulary::SlotOf(std::string_view key, uint64_t hash) const {
+Vocabulary::Hashed Vocabulary::HashKey(std::string_view key) {
+  const uint64_t head = Head(key);
+  uint64_t hash = MixBits(head ^ key.size() * 0x9e3779b97f4a7c15ull);
+  for (size_t i = 8; i < key.size(); i += 8) hash = MixBits(hash ^ Head(key.substr(i)));
+  const uint64_t length = std::min<size_t>(key.size(), 255);
+  return {hash, head, static_cast<uint32_t>((hash >> 32 & ~uint64_t{255}) | length)};
+}
+
+size_t Vocabulary::SlotOf(std::string_view key, const Hashed& hashed) const {
   const size_t mask = slots_.size() - 1;
-  const uint32_t tag = TagOf(hash);
-  size_t i = hash & mask;
-  while (slots_[i].id >= 0 && (slots_[i].tag != tag || Key(slots_[i].id) != key)) i = (i + 1) & mask;
+  const auto is_other = [&](const Slot& slot) {
+    return slot.tag != hashed.tag || slot.head != hashed.head || (key.size() > 8 && Key(slot.id) != key);
+  };
+  size_t i = hashed.hash & mask;
+  while (slots_[i].id >= 0 && is_other(slots_[i])) i = (i + 1) & mask;
   return i;
 }
 
 int32_t Vocabulary::Find(std::string_view key) const {
   if (key.empty() || key.size() > max_key_bytes_) return -1;
-  return slots_[SlotOf(key, HashOf(key))].id;
+  return slots_[SlotOf(key, HashKey(key))].id;
 }
 
 std::string_view Vocabulary::Bytes(int32_t id) const { return bytes_.Get(id); }

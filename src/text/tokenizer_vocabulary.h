@@ -66,13 +66,20 @@ class Vocabulary {
 
   Arena keys_, bytes_;
   std::vector<TokenKind> kinds_;
-  // Open addressing over Key(id), which is looked at only where the rest of the hash is right.
+  // Open addressing over Key(id). What stands in the slot decides for keys of up to eight bytes.
   struct Slot {
-    int32_t id = -1;  // -1 is free
-    uint32_t tag = 0;
+    uint64_t head = 0;  // the first eight bytes, zeros behind a shorter key
+    uint32_t tag = 0;   // length, if under 255, and part of the hash
+    int32_t id = -1;    // -1 is free
   };
+  struct Hashed {
+    size_t hash;
+    uint64_t head;
+    uint32_t tag;
+  };
+  static Hashed HashKey(std::string_view key);
   // The slot of `key`, or the free one where it would be.
-  size_t SlotOf(std::string_view key, uint64_t hash) const;
+  size_t SlotOf(std::string_view key, const Hashed& hashed) const;
 
   std::vector<Slot> slots_;
   std::array<int32_t, 256> byte_tokens_;

@@ -3,6 +3,7 @@
 #include <utf8proc.h>
 
 #include <algorithm>
+#include <cstring>
 #include <span>
 #include <utility>
 #include <vector>
@@ -182,6 +183,15 @@ void AppendLowerCase(uint32_t code_point, std::string* out) {
     }
   }
   AppendUtf8(static_cast<uint32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(code_point))), out);
+}
+
+size_t AsciiEights(std::string_view text, size_t begin) {
+  size_t end = begin;
+  for (uint64_t eight; end + 8 <= text.size(); end += 8) {
+    std::memcpy(&eight, text.data() + end, 8);
+    if ((eight & 0x8080808080808080u) != 0) break;
+  }
+  return end - begin;
 }
 
 bool IsWhiteSpace(uint32_t code_point) {

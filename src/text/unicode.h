@@ -19,6 +19,9 @@ void AppendUnicodeForm(UnicodeForm form, std::string_view text, std::string* out
 // Appends the lower case of one code point; U+0130 becomes two.
 void AppendLowerCase(uint32_t code_point, std::string* out);
 
+// Bytes from `begin` on that are ASCII, in whole eights: a quick look ahead.
+size_t AsciiEights(std::string_view text, size_t begin);
+
 bool IsWhiteSpace(uint32_t code_point);
 // Category M.
 bool IsMark(uint32_t code_point);

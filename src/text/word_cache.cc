@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <utility>
 
 #include "src/base/random.h"
 
@@ -33,24 +34,33 @@ WordCache::Key WordCache::MakeKey(uint32_t owner, std::string_view word) {
   return key;
 }
 
-size_t WordCache::SlotOf(const Key& key) {
+size_t WordCache::PlacesOf(const Key& key) {
   const uint64_t head = key.bytes[0] ^ (uint64_t{key.owner} << 8 | key.length) * 0xd6e8feb86659fd93ull;
   const uint64_t tail = key.bytes[1] * 0x9e3779b97f4a7c15ull ^ key.bytes[2] * 0xc2b2ae3d27d4eb4full;
-  return MixBits(head ^ tail) % kEntries;
+  return MixBits(head ^ tail) % kPlaces;
 }
 
-bool WordCache::Find(const Key& key, std::vector<int32_t>* ids) const {
-  const Entry& entry = entries_[SlotOf(key)];
+bool WordCache::Holds(const Entry& entry, const Key& key) {
   uint64_t difference = (entry.owner ^ key.owner) | (entry.length ^ key.length);
   for (size_t i = 0; i < key.bytes.size(); ++i) difference |= entry.bytes[i] ^ key.bytes[i];
-  if (difference != 0) return false;
-  for (size_t i = 0; i < entry.count; ++i) ids->push_back(entry.ids[i]);
+  return difference == 0;
+}
+
+bool WordCache::Find(const Key& key, std::vector<int32_t>* ids) {
+  Places& places = entries_[PlacesOf(key)];
+  if (!Holds(places[0], key)) {
+    if (!Holds(places[1], key)) return false;
+    std::swap(places[0], places[1]);
+  }
+  for (size_t i = 0; i < places[0].count; ++i) ids->push_back(places[0].ids[i]);
   return true;
 }
 
 void WordCache::Add(const Key& key, std::span<const int32_t> ids) {
   if (ids.size() > kMaxIds) return;
-  Entry& entry = entries_[SlotOf(key)];
+  Places& places = entries_[PlacesOf(key)];
+  places[1] = places[0];
+  Entry& entry = places[0];
   entry.bytes = key.bytes;
   entry.owner = key.owner;
   entry.length = static_cast<uint8_t>(key.length);

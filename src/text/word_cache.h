@@ -32,8 +32,8 @@ class WordCache {
   static Key MakeKey(uint32_t owner, std::string_view word);
 
   // Appends the ids of the word; false where it is not known.
-  bool Find(const Key& key, std::vector<int32_t>* ids) const;
-  // Replaces whichever word has its place. More than kMaxIds are not kept.
+  bool Find(const Key& key, std::vector<int32_t>* ids);
+  // Replaces the older of the words that have its places. More than kMaxIds are not kept.
   void Add(const Key& key, std::span<const int32_t> ids);
 
  private:
@@ -46,10 +46,12 @@ class WordCache {
     std::array<int32_t, kMaxIds> ids;
   };
   static_assert(sizeof(Entry) == 64);
-  static constexpr size_t kEntries = 16384;
-  static size_t SlotOf(const Key& key);
+  using Places = std::array<Entry, 2>;  // the last that was added or found comes first
+  static constexpr size_t kPlaces = 8192;
+  static bool Holds(const Entry& entry, const Key& key);
+  static size_t PlacesOf(const Key& key);
 
-  std::vector<Entry> entries_ = std::vector<Entry>(kEntries);
+  std::vector<Places> entries_ = std::vector<Places>(kPlaces);
 };
 
 }  // namespace toolformer
