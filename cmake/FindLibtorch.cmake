@@ -53,3 +53,24 @@ set_target_properties(toolformer_libtorch PROPERTIES IMPORTED_LOCATION "${Libtor
 target_compile_options(toolformer_libtorch INTERFACE "SHELL:-idirafter \"${Libtorch_DIR_FOUND}/include\""
                        "SHELL:-idirafter \"${Libtorch_DIR_FOUND}/include/torch/csrc/api/include\"")
 target_link_libraries(toolformer_libtorch INTERFACE toolformer_c10)
+
+# toolformer_libtorch_cuda: libtorch's CUDA half, for the plugin alone. Not there without it, or without the headers of the
+# CUDA runtime (of the toolkit, or of the wheels nvidia-cuda-runtime and nvidia-cuda-crt); CUDA devices then work without
+# the plugin.
+find_path(TOOLFORMER_CUDA_INCLUDE NAMES crt/host_defines.h DOC "headers of the CUDA runtime"
+          HINTS "${Libtorch_DIR_FOUND}/../nvidia/cu13/include" ENV CUDA_HOME ENV CUDA_PATH
+          PATHS /usr/local/cuda /usr/local/cuda-13 /usr/local/cuda-13.0 PATH_SUFFIXES include)
+if(EXISTS "${Libtorch_DIR_FOUND}/lib/libtorch_cuda.so" AND EXISTS "${Libtorch_DIR_FOUND}/lib/libc10_cuda.so"
+   AND EXISTS "${TOOLFORMER_CUDA_INCLUDE}/cuda_runtime_api.h")
+  add_library(toolformer_c10_cuda SHARED IMPORTED GLOBAL)
+  set_target_properties(toolformer_c10_cuda PROPERTIES IMPORTED_LOCATION "${Libtorch_DIR_FOUND}/lib/libc10_cuda.so")
+  add_library(toolformer_libtorch_cuda SHARED IMPORTED GLOBAL)
+  set_target_properties(toolformer_libtorch_cuda PROPERTIES IMPORTED_LOCATION "${Libtorch_DIR_FOUND}/lib/libtorch_cuda.so")
+  target_compile_options(toolformer_libtorch_cuda INTERFACE "SHELL:-idirafter \"${TOOLFORMER_CUDA_INCLUDE}\"")
+  # What libtorch_cuda itself needs (cuBLAS, cuDNN, ...) is not looked for here: the loader finds it, or not.
+  target_link_options(toolformer_libtorch_cuda INTERFACE -Wl,--allow-shlib-undefined)
+  target_link_libraries(toolformer_libtorch_cuda INTERFACE toolformer_c10_cuda toolformer_libtorch)
+  message(STATUS "CUDA plugin: with the headers in ${TOOLFORMER_CUDA_INCLUDE}")
+else()
+  message(STATUS "CUDA plugin: left out (no libtorch_cuda, or no headers of the CUDA runtime)")
+endif()

@@ -9,6 +9,8 @@
 #include <limits>
 #include <map>
 
+#include "src/model/device.h"
+
 namespace toolformer {
 namespace {
 
@@ -35,7 +37,7 @@ at::Tensor MakeMask(const Stretch& stretch, int64_t window, const at::Device& de
       *values++ = Visible(stretch.first_query + q, stretch.first_key + k, window) ? 0.0f : kMinusInfinity;
     }
   }
-  return mask.to(device);
+  return Upload(mask, device);
 }
 
 }  // namespace
@@ -110,7 +112,7 @@ void AttentionPlan::PlanSharedSegments(std::span<const BatchRow> rows) {
     task.keys = {0, most};
     task.bias = MakeBias(first_key, most);
     task.queries = {indices.front(), queries};
-    if (indices.back() - indices.front() + 1 != queries) task.indices = at::tensor(indices).to(settings_.device);
+    if (indices.back() - indices.front() + 1 != queries) task.indices = Upload(at::tensor(indices), settings_.device);
     if (least != most) {
       at::Tensor mask = at::empty({queries, most}, at::kFloat);
       float* values = mask.data_ptr<float>();
@@ -120,7 +122,7 @@ void AttentionPlan::PlanSharedSegments(std::span<const BatchRow> rows) {
           values = std::fill_n(values, most - reader.visible, kMinusInfinity);
         }
       }
-      task.mask = mask.to(settings_.device);
+      task.mask = Upload(mask, settings_.device);
     }
     shared_.push_back(std::move(task));
   }
@@ -153,7 +155,7 @@ at::Tensor AttentionPlan::MakeBias(int64_t first_key, int64_t keys) const {
   const std::vector<float>& slopes = settings_.scores.slopes;
   if (slopes.empty()) return {};
   const at::Tensor positions = at::arange(first_key, first_key + keys, at::kFloat);
-  return at::outer(at::tensor(slopes), positions).to(settings_.device);
+  return Upload(at::outer(at::tensor(slopes), positions), settings_.device);
 }
 
 void AttentionPlan::RunOwn(const OwnTask& task, int64_t layer, const AttentionInput& batch,

@@ -1,13 +1,17 @@
 #include "src/model/attention_kernels.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/_scaled_dot_product_efficient_attention.h>
+#include <ATen/ops/_scaled_dot_product_flash_attention.h>
 #include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/logaddexp.h>
 #include <ATen/ops/logsumexp.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/triu.h>
+#include <c10/util/Exception.h>
 
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -33,6 +37,41 @@ AttentionOutput FlashCpu(const AttentionInput& input) {
   return {values.squeeze(0).transpose(0, 1), lse.squeeze(0).transpose(0, 1)};
 }
 
+// Not for masks and biases: those of the efficient kernel want alignments that a segment's length does not have.
+bool HasCudaKernel(const AttentionInput& input) {
+  const at::ScalarType type = input.query.scalar_type();
+  const int64_t dim = input.query.size(2);
+  return input.query.is_cuda() && !input.mask.defined() && !input.bias.defined() && dim % 8 == 0 && dim <= 256 &&
+         (type == at::kBFloat16 || type == at::kFloat);
+}
+
+// Flash attention for bfloat16; for float32, which it does not take, the memory-efficient kernel.
+AttentionOutput FusedCuda(const AttentionInput& input) {
+  const auto heads_first = [](const at::Tensor& x) { return x.transpose(0, 1).unsqueeze(0); };
+  const at::Tensor query = heads_first(input.query), key = heads_first(input.key), value = heads_first(input.value);
+  at::Tensor values, lse;
+  if (input.query.scalar_type() == at::kBFloat16) {
+    const auto result = at::_scaled_dot_product_flash_attention(query, key, value, /*dropout_p=*/0.0, input.causal,
+                                                                /*return_debug_mask=*/false, input.scale);
+    values = std::get<0>(result);
+    lse = std::get<1>(result);
+  } else {
+    const int64_t groups = input.query.size(1) / input.key.size(1);
+    const auto repeated = [&](const at::Tensor& x) { return groups == 1 ? x : x.repeat_interleave(groups, 1); };
+    const auto result = at::_scaled_dot_product_efficient_attention(query, repeated(key), repeated(value), std::nullopt,
+                                                                    /*compute_log_sumexp=*/true, /*dropout_p=*/0.0,
+                                                                    input.causal, input.scale);
+    values = std::get<0>(result);
+    lse = std::get<1>(result);
+  }
+  // [1, heads, queries], in the efficient kernel rounded up to whole tiles of queries.
+  lse = lse.squeeze(0).narrow(1, 0, input.query.size(0)).to(at::kFloat);
+  return {values.squeeze(0).transpose(0, 1), lse.transpose(0, 1)};
+}
+
+// Whether the GPU has the kernels: learnt at the first call.
+std::atomic<bool> cuda_kernels_work{true};
+
 AttentionOutput Plain(const AttentionInput& input) {
   const int64_t groups = input.query.size(1) / input.key.size(1);
   const auto heads_first = [](const at::Tensor& x) { return x.to(at::kFloat).transpose(0, 1); };
@@ -54,10 +93,21 @@ AttentionOutput Plain(const AttentionInput& input) {
 }  // namespace
 
 AttentionOutput SoftmaxAttention(const AttentionInput& input) {
-  // The fused kernel knows no soft caps, and takes biases in the queries' type only: too coarse for distant keys.
+  // The fused kernels know no soft caps, and the CPU's takes biases in the queries' type only: too coarse for distant
+  // keys.
+  if (input.soft_cap > 0) return Plain(input);
   const bool coarse = input.bias.defined() && input.query.scalar_type() != at::kFloat;
-  const bool fused = input.query.is_cpu() && input.soft_cap == 0 && !coarse;
-  return fused ? FlashCpu(input) : Plain(input);
+  if (input.query.is_cpu()) return coarse ? Plain(input) : FlashCpu(input);
+  if (HasCudaKernel(input) && cuda_kernels_work) {
+    try {
+      return FusedCuda(input);
+    } catch (const c10::OutOfMemoryError&) {
+      throw;
+    } catch (const c10::Error&) {
+      cuda_kernels_work = false;
+    }
+  }
+  return Plain(input);
 }
 
 AttentionOutput MergeAttention(const AttentionOutput& a, const AttentionOutput& b) {

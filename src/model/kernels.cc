@@ -2,23 +2,19 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/arange.h>
-#include <ATen/ops/cat.h>
+#include <ATen/ops/_fused_rms_norm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/layer_norm.h>
-#include <ATen/ops/mul.h>
-#include <ATen/ops/outer.h>
 #include <ATen/ops/relu.h>
-#include <ATen/ops/rsqrt.h>
 #include <ATen/ops/silu.h>
-#include <ATen/ops/tensor.h>
 
 #include <cmath>
 #include <vector>
 
 #include "src/model/cpu/parallel.h"
+#include "src/model/device.h"
 
 namespace toolformer {
 namespace {
@@ -51,9 +47,8 @@ at::Tensor RmsNorm(const at::Tensor& x, const at::Tensor& weight, double epsilon
                 static_cast<float>(epsilon));
     return out;
   }
-  const at::Tensor wide = x.to(at::kFloat);
-  const at::Tensor scale = at::rsqrt(wide.square().mean({-1}, /*keepdim=*/true) + epsilon);
-  return (wide * scale * weight).to(x.scalar_type());
+  // On CUDA one kernel of libtorch's.
+  return std::get<0>(at::_fused_rms_norm(x.to(at::kFloat), {x.size(-1)}, weight, epsilon)).to(x.scalar_type());
 }
 
 struct RotaryView {
@@ -111,7 +106,7 @@ RotaryAngles MakeRotaryAngles(const RotarySpec& spec, std::span<const TokenPlace
       }
     }
   });
-  return {cosines.to(device), sines.to(device)};
+  return {Upload(cosines, device), Upload(sines, device)};
 }
 
 void Rotate(const at::Tensor& x, const RotaryAngles& angles) {

@@ -5,6 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -14,6 +15,11 @@
 
 namespace toolformer {
 
+// keys and values [layers, capacity, kv_heads, head_dim], of any strides whose last is one.
+struct CacheSegment {
+  at::Tensor keys, values;
+};
+
 // Shape and place of the tensors of a cache.
 struct CacheLayout {
   int64_t layers = 0;
@@ -22,11 +28,9 @@ struct CacheLayout {
   at::TensorOptions options;
   const void* model = nullptr;  // whose caches these are
   bool keep_ids = false;        // for models that must read a sequence again when it grows long
-};
-
-// keys and values [layers, capacity, kv_heads, head_dim].
-struct CacheSegment {
-  at::Tensor keys, values;
+  // Memory for tails of at least so many tokens, from any thread; undefined tensors where it has none, and libtorch
+  // gives it instead. Empty: always libtorch.
+  std::function<CacheSegment(int64_t tokens)> allocate;
 };
 
 // The first `length` tokens of a segment.
@@ -50,6 +54,8 @@ class SegmentedCache : public KvCache {
 
   // Makes room for `count` more tokens in the tail. Throws c10::Error without memory; the content stays as it was.
   void Reserve(int64_t count);
+  // As Reserve, in new memory: a tail of more than a few tokens becomes a shared segment.
+  void Rehouse(int64_t count);
   const CacheSegment& tail() const { return tail_; }
   // Keys and values of one layer's tail, [capacity, kv_heads, head_dim].
   at::Tensor tail_keys(int64_t layer) const { return tail_.keys.select(0, layer); }
@@ -63,6 +69,9 @@ class SegmentedCache : public KvCache {
   void set_length_kind(LengthKind kind) { length_kind_ = kind; }
 
  private:
+  void ShareTail();
+  CacheSegment CopyOfTail(int64_t capacity) const;
+
   CacheLayout layout_;
   std::vector<SegmentView> shared_;
   int64_t shared_length_ = 0;

@@ -16,6 +16,7 @@
 #include "src/model/cpu/cpu_runner.h"
 #include "src/model/device.h"
 #include "src/model/libtorch_guard.h"
+#include "src/model/static_decode.h"
 #include "src/model/transformer.h"
 
 namespace toolformer {
@@ -205,7 +206,8 @@ absl::Status CheckOptions(const ModelOptions& options, const c10::Device& device
 std::unique_ptr<Runner> MakeRunner(const TransformerSpec& spec, TransformerWeights weights, const at::Device& device,
                                    const ModelOptions& options) {
   if (!device.is_cpu() || TypeOn(device, options) == WeightType::kBFloat16 || options.kernels == Kernels::kLibtorch) {
-    return MakeTensorRunner(spec, std::move(weights), device);
+    const std::optional<StaticDecodeSettings> static_decode = StaticDecodeOn(device, spec, &weights);
+    return MakeTensorRunner(spec, std::move(weights), device, static_decode);
   }
   CpuRunnerSettings settings;
   if (options.type == WeightType::kInt8) settings.type = PackedType::kInt8;

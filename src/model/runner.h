@@ -6,7 +6,9 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "src/model/spec.h"
@@ -26,13 +28,19 @@ class Runner {
   // Type and device of caches.
   virtual at::TensorOptions cache_options() const = 0;
 
+  // CacheLayout::allocate.
+  virtual std::function<CacheSegment(int64_t tokens)> cache_allocator() const { return {}; }
+
   // The weights in the layout of weights.h; may be copies.
   virtual TransformerWeights Weights() const = 0;
 };
 
-// Of libtorch's operators. kPlain attention for checking the fused one.
+struct StaticDecodeSettings;
+
+// Of libtorch's operators. With settings for it, steps of one token a row run in fixed shapes: see static_decode.h.
 std::unique_ptr<Runner> MakeTensorRunner(const TransformerSpec& spec, TransformerWeights weights,
-                                         const at::Device& device);
+                                         const at::Device& device,
+                                         const std::optional<StaticDecodeSettings>& static_decode);
 
 }  // namespace toolformer
 

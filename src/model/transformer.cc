@@ -7,9 +7,13 @@ namespace toolformer {
 Transformer::Transformer(TransformerSpec spec, std::unique_ptr<Runner> runner)
     : spec_(std::move(spec)),
       runner_(std::move(runner)),
-      cache_layout_{spec_.layers,   spec_.kv_heads,
-                    spec_.head_dim, runner_->cache_options(),
-                    runner_.get(),  !spec_.rotary.empty() && spec_.rotary.front().changes_with_length()} {}
+      cache_layout_{spec_.layers,
+                    spec_.kv_heads,
+                    spec_.head_dim,
+                    runner_->cache_options(),
+                    runner_.get(),
+                    !spec_.rotary.empty() && spec_.rotary.front().changes_with_length(),
+                    runner_->cache_allocator()} {}
 
 TokenBatch Transformer::Pack(std::span<const ForwardRow> rows, int64_t length) {
   TokenBatch batch;
