@@ -73,7 +73,6 @@ absl::StatusOr<c10::Device> OpenDevice(const std::string& name) {
   return GuardLibtorch([&]() -> absl::StatusOr<c10::Device> {
     const int count = at::hasCUDA() ? static_cast<int>(at::detail::getCUDAHooks().deviceCount()) : 0;
     if (index >= count) return Unimplemented("device '{}' is not available: {} CUDA devices found", name, count);
-    at::globalContext().setSDPUseCuDNN(false);
     return c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index));
   });
 }

@@ -14,9 +14,8 @@ namespace toolformer {
 struct CudaPlugin;
 
 // "cpu" or "cuda:N" ("cuda" is "cuda:0"). For CUDA, loads libtorch_cuda from beside libtorch_cpu: the library links
-// none of it, so that one binary serves machines with and without; and tells libtorch's own attention not to use cuDNN,
-// which makes a plan for every length. kInvalidArgument (not a device), kUnimplemented (no CUDA here: says what is
-// missing).
+// none of it, so that one binary serves machines with and without. kInvalidArgument (not a device), kUnimplemented (no
+// CUDA here: says what is missing).
 absl::StatusOr<c10::Device> OpenDevice(const std::string& name);
 
 // libtoolformer_cuda, from the folder of this library or the lib folder beside it; after OpenDevice of a CUDA device.
