@@ -15,23 +15,6 @@ namespace {
 constexpr int64_t kMaxCallTokens = 32;
 constexpr double kTauF = 0.5;
 
-// Several texts at once where the library has such an interface, one after the other where it has not.
-template <typename AnAnnotator>
-absl::StatusOr<std::vector<AnnotatedDocument>> AnnotateAll(AnAnnotator& annotator,
-                                                           const std::vector<Document>& documents) {
-  if constexpr (requires { annotator.AnnotateBatch(std::span<const Document>(documents), Interrupt()); }) {
-    return annotator.AnnotateBatch(std::span<const Document>(documents), Interrupt());
-  } else {
-    std::vector<AnnotatedDocument> annotated;
-    for (const Document& document : documents) {
-      absl::StatusOr<AnnotatedDocument> one = annotator.Annotate(document, Interrupt());
-      if (!one.ok()) return one.status();
-      annotated.push_back(*std::move(one));
-    }
-    return annotated;
-  }
-}
-
 Json Summary(const AnnotatedDocument& document) {
   Json summary = {{"tokens", document.token_ids.size()}, {"skip", SkipName(document.skip)}};
   for (const ToolOutcome& outcome : document.tools) {
@@ -116,7 +99,7 @@ absl::StatusOr<Json> Annotate(const LanguageModel& model, const Json& command) {
   }
 
   const Stopwatch stopwatch;
-  const absl::StatusOr<std::vector<AnnotatedDocument>> annotated = AnnotateAll(**annotator, documents);
+  const absl::StatusOr<std::vector<AnnotatedDocument>> annotated = (*annotator)->AnnotateBatch(documents, Interrupt());
   const double seconds = stopwatch.seconds();
   if (!annotated.ok()) return annotated.status();
   Json texts = Json::array();

@@ -113,7 +113,7 @@ nlohmann::ordered_json LogHeader(const AnnotateFlags& flags, const Input& input,
   header["version"] = 2;
   header["program"] = TOOLFORMER_VERSION;
   header["model"] = model.fingerprint;
-  header["dtype"] = DtypeOf(flags.model);
+  header["dtype"] = TypeName(model.type);
   header["device"] = flags.model.device;
   header["tool_order"] = registry.Names();
   for (const std::shared_ptr<const Tool>& tool : registry.tools()) {
@@ -141,7 +141,7 @@ Parameters ReportParameters(const AnnotateFlags& flags, const ToolRegistry& regi
       {"family", model.family},
       {"parameters of the model", fmt::format("{}", model.parameters)},
       {"fingerprint", model.fingerprint},
-      {"dtype", DtypeOf(flags.model)},
+      {"dtype", TypeName(model.type)},
       {"texts", std::filesystem::path(flags.texts).filename().string()},
       {"seed", fmt::format("{}", flags.seed)},
       {"temperature", fmt::format("{}", flags.temperature)},

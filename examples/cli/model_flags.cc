@@ -3,6 +3,8 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
+#include <map>
+
 #include "terminal.h"
 
 namespace toolformer::cli {
@@ -10,16 +12,19 @@ namespace {
 
 constexpr uint64_t kShownBytes = 500'000'000;
 
-WeightType TypeOf(const std::string& dtype) {
-  if (dtype == "int8") return WeightType::kInt8;
-  return dtype == "bfloat16" ? WeightType::kBFloat16 : WeightType::kFloat32;
+const std::map<std::string, WeightType>& Types() {
+  static const auto* const types = new std::map<std::string, WeightType>{
+      {"float32", WeightType::kFloat32}, {"bfloat16", WeightType::kBFloat16}, {"int8", WeightType::kInt8}};
+  return *types;
 }
 
 }  // namespace
 
-std::string DtypeOf(const ModelFlags& flags) {
-  if (flags.dtype != "auto") return flags.dtype;
-  return flags.device == "cpu" ? "float32" : "bfloat16";
+std::string TypeName(WeightType type) {
+  for (const auto& [name, value] : Types()) {
+    if (value == type) return name;
+  }
+  return "?";
 }
 
 void AddModelFlags(CLI::App* app, ModelFlags* flags) {
@@ -44,7 +49,7 @@ absl::StatusOr<std::unique_ptr<Model>> LoadModel(const ModelFlags& flags) {
   if (flags.threads > 0) at::set_num_threads(flags.threads);
   ModelOptions options;
   options.device = flags.device;
-  options.type = TypeOf(DtypeOf(flags));
+  if (flags.dtype != "auto") options.type = Types().at(flags.dtype);
   ProgressLine progress({});
   options.progress = [&](uint64_t done, uint64_t total) {
     // Small files are there at once.

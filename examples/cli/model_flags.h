@@ -18,8 +18,8 @@ struct ModelFlags {
   int threads = 0;  // 0: as many as libtorch takes by itself
 };
 
-// The type that --dtype names; "auto" is the device's own.
-std::string DtypeOf(const ModelFlags& flags);
+// What --dtype calls a type.
+std::string TypeName(WeightType type);
 
 void AddModelFlags(CLI::App* app, ModelFlags* flags);
 

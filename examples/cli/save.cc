@@ -18,7 +18,7 @@ absl::Status RunSave(const SaveFlags& flags) {
   CLI_ASSIGN_OR_RETURN(const std::unique_ptr<Model> model, LoadModel(flags.model));
   CLI_RETURN_IF_ERROR(model->Save(flags.out));
   fmt::print("{}: {} layers of {}, {} numbers, {}\n", flags.out, model->info().layers, model->info().family,
-             model->info().parameters, DtypeOf(flags.model));
+             model->info().parameters, TypeName(model->info().type));
   return absl::OkStatus();
 }
 

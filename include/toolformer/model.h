@@ -109,7 +109,8 @@ struct TOOLFORMER_API ModelInfo {
   std::string family;  // "gpt2", "gptj", "llama", "qwen2", ...: see docs/adding-a-model.md
   int64_t layers = 0;
   int64_t hidden = 0;
-  int64_t parameters = 0;  // number of weights, tied ones once
+  int64_t parameters = 0;                  // number of weights, tied ones once
+  WeightType type = WeightType::kFloat32;  // as loaded
   // Hash of the weights' names, types, shapes and a sample of their bytes; tells models apart when a job is resumed.
   std::string fingerprint;
 };

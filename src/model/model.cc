@@ -258,7 +258,8 @@ absl::StatusOr<std::unique_ptr<Model>> Model::Load(const std::string& path, cons
   TF_RETURN_IF_ERROR(CheckOptions(options, device));
   TF_ASSIGN_OR_RETURN(Checkpoint checkpoint, OpenCheckpoint(path));
   const std::string& where = checkpoint.config->where();
-  const at::ScalarType type = TypeOn(device, options) == WeightType::kBFloat16 ? at::kBFloat16 : at::kFloat;
+  const WeightType chosen = TypeOn(device, options);
+  const at::ScalarType type = chosen == WeightType::kBFloat16 ? at::kBFloat16 : at::kFloat;
   const WeightSource source{*checkpoint.weights, checkpoint.file, where, type, options.progress};
   TransformerSpec& spec = checkpoint.spec;
   if (spec.vocab_size == 0) {
@@ -276,11 +277,12 @@ absl::StatusOr<std::unique_ptr<Model>> Model::Load(const std::string& path, cons
   parts.config = ConfigToSave(checkpoint, *parts.tokenizer, type);
   parts.context_length =
       options.context_length > 0 ? std::min(spec.context_length, options.context_length) : spec.context_length;
-  parts.approximate = options.type == WeightType::kInt8;
+  parts.approximate = chosen == WeightType::kInt8;
   parts.info.path = path;
   parts.info.family = spec.family;
   parts.info.layers = spec.layers;
   parts.info.hidden = spec.hidden;
+  parts.info.type = chosen;
   TF_ASSIGN_OR_RETURN(parts.info.fingerprint, Fingerprint(*checkpoint.weights));
   for (const TensorInfo& tensor : checkpoint.weights->tensors()) parts.info.parameters += tensor.elements;
 

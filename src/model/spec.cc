@@ -73,7 +73,9 @@ absl::Status CompleteSpec(const std::string& where, TransformerSpec* spec) {
   return absl::OkStatus();
 }
 
-std::vector<float> AlibiSlopes(int64_t heads) {
+std::vector<float> AlibiSlopes(const TransformerSpec& spec) {
+  if (spec.position != PositionKind::kAlibi) return {};
+  const int64_t heads = spec.heads;
   int64_t power = 1;
   while (2 * power <= heads) power *= 2;
   std::vector<float> slopes;

@@ -87,8 +87,8 @@ struct TransformerSpec {
 // this library serves.
 absl::Status CompleteSpec(const std::string& where, TransformerSpec* spec);
 
-// Slopes of the attention biases of ALiBi (Press, Smith, Lewis, 2022), one a head.
-std::vector<float> AlibiSlopes(int64_t heads);
+// Slopes of the attention biases of ALiBi (Press, Smith, Lewis, 2022), one a head; empty for models without them.
+std::vector<float> AlibiSlopes(const TransformerSpec& spec);
 
 }  // namespace toolformer
 

@@ -89,9 +89,8 @@ StaticDecoder::StaticDecoder(const TensorLayers& layers, const StaticDecodeSetti
       tails_(std::make_shared<TailArena>(LayoutOf(layers), TailArena::Size{settings.slots, settings.slot_tokens})),
       prefixes_(LayoutOf(layers), settings.prefix_tokens) {
   const at::TensorOptions options = at::TensorOptions(layers.device());
-  if (layers.spec().position == PositionKind::kAlibi) {
-    slopes_ = at::tensor(AlibiSlopes(layers.spec().heads)).to(layers.device());
-  }
+  const std::vector<float> slopes = AlibiSlopes(layers.spec());
+  if (!slopes.empty()) slopes_ = at::tensor(slopes).to(layers.device());
   inputs_ = at::zeros({kKinds * settings.rows}, options.dtype(at::kLong));
   output_ = at::empty({settings.rows, layers.spec().hidden}, layers.weights().embedding.options());
 }

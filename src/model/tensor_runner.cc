@@ -17,7 +17,7 @@ class TensorRunner : public Runner {
  public:
   TensorRunner(TransformerSpec spec, TransformerWeights weights, const at::Device& device)
       : layers_(std::move(spec), std::move(weights), device) {
-    if (layers_.spec().position == PositionKind::kAlibi) alibi_slopes_ = AlibiSlopes(layers_.spec().heads);
+    alibi_slopes_ = AlibiSlopes(layers_.spec());
   }
 
   void DecodeStatically(const StaticDecodeSettings& settings) {

@@ -15,11 +15,11 @@ namespace toolformer {
 namespace {
 
 using testing::AllLogits;
-using testing::AllOf;
 using testing::Fixture;
 using testing::Forward;
 using testing::Greedy;
 using testing::LoadModel;
+using testing::LogitsAt;
 using testing::MakeTransformer;
 using testing::MaxDifference;
 using testing::OpenWeights;
@@ -51,17 +51,6 @@ std::vector<std::string> Models() {
   return names;
 }
 
-at::Tensor LogitsAt(const LanguageModel& model, const WeightFile& expected) {
-  const std::vector<int32_t> ids = ReadIds(expected, "ids");
-  std::vector<int64_t> positions = AllOf(ids.size());
-  if (expected.Find("positions") != nullptr) {
-    const std::vector<int32_t> stored = ReadIds(expected, "positions");
-    positions.assign(stored.begin(), stored.end());
-  }
-  const ForwardRow row{ids, nullptr, positions};
-  return Forward(model, {&row, 1});
-}
-
 // Without a GPU, this is all that can be seen of it.
 TEST_CASE("a machine without CUDA says so and goes on") {
   if (OpenDevice("cuda:0").ok()) {
@@ -88,7 +77,8 @@ TEST_CASE("CUDA: every family in float32 equals transformers") {
     options.type = WeightType::kFloat32;
     const std::unique_ptr<Model> model = LoadModel(Fixture("models/" + name), options);
     const std::unique_ptr<WeightFile> expected = OpenWeights(Fixture("models/" + name + "/expected.safetensors"));
-    CHECK(MaxDifference(LogitsAt(*model, *expected), ReadTensor(*expected, "logits")) < kTolerance);
+    CHECK(MaxDifference(LogitsAt(*model, ReadIds(*expected, "ids"), *expected), ReadTensor(*expected, "logits")) <
+          kTolerance);
     const std::vector<int32_t> ids = ReadIds(*expected, "ids"), greedy = ReadIds(*expected, "greedy");
     // The larger models continue all of the ids.
     const size_t prompt = expected->Find("logits_bf16") != nullptr ? kPrompt : ids.size();
@@ -103,7 +93,7 @@ TEST_CASE("CUDA: every family in bfloat16, the default, equals transformers") {
     const std::unique_ptr<Model> model = LoadModel(Fixture("models/" + name), OnCuda());
     const std::unique_ptr<WeightFile> expected = OpenWeights(Fixture("models/" + name + "/expected.safetensors"));
     if (expected->Find("logits_bf16") == nullptr) continue;
-    const at::Tensor logits = LogitsAt(*model, *expected);
+    const at::Tensor logits = LogitsAt(*model, ReadIds(*expected, "ids"), *expected);
     CHECK(MaxDifference(logits, ReadTensor(*expected, "logits_bf16")) < kBFloat16Tolerance);
     CHECK(MaxDifference(logits, ReadTensor(*expected, "logits")) > 0.0);
   }

@@ -16,6 +16,7 @@ using testing::Fixture;
 using testing::Forward;
 using testing::Greedy;
 using testing::LoadModel;
+using testing::LogitsAt;
 using testing::MaxDifference;
 using testing::OpenWeights;
 using testing::ReadIds;
@@ -60,16 +61,6 @@ std::unique_ptr<Model> TryLoad(const std::string& path, const ModelOptions& opti
 
 std::unique_ptr<WeightFile> Expected(const std::string& name) {
   return OpenWeights(Folder(name) + "/expected.safetensors");
-}
-
-at::Tensor LogitsAt(const LanguageModel& model, std::span<const int32_t> ids, const WeightFile& expected) {
-  std::vector<int64_t> positions = AllOf(ids.size());
-  if (expected.Find("positions") != nullptr) {
-    const std::vector<int32_t> stored = ReadIds(expected, "positions");
-    positions.assign(stored.begin(), stored.end());
-  }
-  const ForwardRow row{ids, nullptr, positions};
-  return Forward(model, {&row, 1});
 }
 
 void CheckLogits(const LanguageModel& model, const WeightFile& expected) {

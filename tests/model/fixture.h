@@ -63,6 +63,17 @@ inline at::Tensor AllLogits(const LanguageModel& model, std::span<const int32_t>
   return Forward(model, {&row, 1});
 }
 
+// Logits of the positions that the expected values are of: those it stores, or all.
+inline at::Tensor LogitsAt(const LanguageModel& model, std::span<const int32_t> ids, const WeightFile& expected) {
+  std::vector<int64_t> positions = AllOf(ids.size());
+  if (expected.Find("positions") != nullptr) {
+    const std::vector<int32_t> stored = ReadIds(expected, "positions");
+    positions.assign(stored.begin(), stored.end());
+  }
+  const ForwardRow row{ids, nullptr, positions};
+  return Forward(model, {&row, 1});
+}
+
 // The largest absolute difference. NaN where there is one, which no comparison calls small.
 inline double MaxDifference(const at::Tensor& logits, const std::vector<float>& expected) {
   REQUIRE(logits.numel() == static_cast<int64_t>(expected.size()));

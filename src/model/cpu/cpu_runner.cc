@@ -122,7 +122,7 @@ CpuRunner::CpuRunner(const TransformerSpec& spec, TransformerWeights weights, co
   // The packed output is the embedding too where they are one and nothing is lost by packing.
   if (spec_.tied_output && settings.type == PackedType::kFloat32) embedding_.reset();
   output_ = pack(&weights.output, false);
-  if (spec_.position == PositionKind::kAlibi) alibi_slopes_ = AlibiSlopes(spec_.heads);
+  alibi_slopes_ = AlibiSlopes(spec_);
 }
 
 TransformerWeights CpuRunner::Weights() const {
