@@ -1,6 +1,7 @@
 #include "src/annotate/call_rows.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "src/base/status.h"
@@ -152,10 +153,10 @@ void CallRows::Advance(Row row, std::span<const int32_t> tokens, std::vector<Row
       ended->samples.push_back(row.text);
     }
   }
-  for (size_t i = 0; i < going_on.size(); ++i) {
-    going_on[i].cache = i + 1 < going_on.size() ? row.cache->Fork() : std::move(row.cache);
-    rows->push_back(std::move(going_on[i]));
-  }
+  if (going_on.empty()) return;
+  for (size_t i = 1; i < going_on.size(); ++i) going_on[i].cache = row.cache->Fork();
+  going_on[0].cache = std::move(row.cache);
+  std::move(going_on.begin(), going_on.end(), std::back_inserter(*rows));
 }
 
 absl::StatusOr<CallRows::Ended> CallRows::Step() {

@@ -122,6 +122,7 @@ class SamplingRun {
       waiting_.reset();
     }
     std::vector<PromptedText*> unread;
+    unread.reserve(readings.size());
     for (Reading& reading : readings) unread.push_back(&reading.text);
     TF_RETURN_IF_ERROR(ReadTexts(parts_.model, parts_.pieces.opening_ids(), LimitsOf(parts_.model, parts_.options),
                                  unread, interrupt));

@@ -182,7 +182,7 @@ class ScoredText {
     return absl::OkStatus();
   }
 
-  void Ask(std::map<Prefix, Pass> asked, std::vector<Pass*>* passes) {
+  void Ask(std::map<Prefix, Pass>&& asked, std::vector<Pass*>* passes) {
     for (auto& [prefix, pass] : asked) {
       pass.x = job_.x;
       Prepare(model_.tokenizer().start_id(), prefix, &pass);
@@ -235,6 +235,7 @@ absl::StatusOr<std::vector<absl::StatusOr<std::vector<CallLosses>>>> LossFilter:
   for (ScoredText& text : texts) text.AskSecond(&passes);
   TF_RETURN_IF_ERROR(Run(model_, options_, interrupt, std::move(passes)));
   std::vector<absl::StatusOr<std::vector<CallLosses>>> losses;
+  losses.reserve(texts.size());
   for (const ScoredText& text : texts) losses.push_back(text.Losses());
   return losses;
 }

@@ -63,6 +63,7 @@ class StaticDecoder {
   struct Bucket {
     int64_t groups, rows, wanted;  // rows of a group
     int64_t prefix, tail;          // keys
+    // The zero that clang-tidy sees is the compiler's. NOLINTNEXTLINE(modernize-use-nullptr)
     auto operator<=>(const Bucket&) const = default;
   };
   struct Recorded {

@@ -69,7 +69,7 @@ CacheSegment TailArena::Allocate(int64_t tokens) {
   const auto slot = std::make_shared<const Slot>(shared_from_this(), index);
   const CacheSegment view = blocks_.View(index, 0, size_.slot_tokens);
   const auto own = [&](const at::Tensor& x) {
-    const at::Tensor tail = at::from_blob(
+    at::Tensor tail = at::from_blob(
         x.data_ptr(), x.sizes(), x.strides(), [slot](void*) {}, x.options(), x.device());
     tail.zero_();  // what its last owner left may not be finite
     return tail;

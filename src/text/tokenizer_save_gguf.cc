@@ -30,7 +30,7 @@ class Output {
     return buffer_.size() < kFlushBytes ? absl::OkStatus() : Flush();
   }
   absl::Status Flush() {
-    const absl::Status status = file_->Write(buffer_);
+    absl::Status status = file_->Write(buffer_);
     buffer_.clear();
     return status;
   }
@@ -114,7 +114,7 @@ Json Literal(std::string_view text) { return {{"String", text}}; }
 
 Json Saver::Normalizer() const {
   if (from_.kind == Kind::kByteLevel) return nullptr;
-  const Json replace = {{"type", "Replace"}, {"pattern", Literal(" ")}, {"content", kSpaceMark}};
+  Json replace = {{"type", "Replace"}, {"pattern", Literal(" ")}, {"content", kSpaceMark}};
   if (!from_.adds_space_prefix) return replace;
   const Json prepend = {{"type", "Prepend"}, {"prepend", kSpaceMark}};
   return {{"type", "Sequence"}, {"normalizers", Json::array({prepend, replace})}};

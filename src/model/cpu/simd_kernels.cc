@@ -228,6 +228,7 @@ __attribute__((noinline)) void Int8Tile(const Int8Product& in, float* out) {
       int32_t sums[kPanel];
       for (int64_t c = 0; c < kPanel; ++c) sums[c] = -128 * in.row_sums[r * groups + g];
       for (int64_t k = g * kGroup; k < (g + 1) * kGroup; ++k) {
+        // A number, not a character. NOLINTNEXTLINE(bugprone-signed-char-misuse)
         const int32_t x = in.rows[r * in.k + k];
         const uint8_t* w = in.panel + k / 4 * 4 * kPanel + k % 4;
         for (int64_t c = 0; c < kPanel; ++c) sums[c] += x * w[4 * c];
@@ -314,21 +315,20 @@ void NormalizeTo(const NormRow& norm, const float* x, float* out) {
 
 using Four = float __attribute__((vector_size(16)));
 using FourUnaligned = float __attribute__((vector_size(16), aligned(4)));
-using FourInts = int32_t __attribute__((vector_size(16)));
 
 // The 4 x 4 transpose of in [4][in_stride].
 inline void Transpose4(const float* in, int64_t in_stride, float* out, int64_t out_stride) {
   const auto load = [](const float* p) -> Four { return *reinterpret_cast<const FourUnaligned*>(p); };
   const auto store = [](float* p, Four v) { *reinterpret_cast<FourUnaligned*>(p) = v; };
   const Four a = load(in), b = load(in + in_stride), c = load(in + 2 * in_stride), d = load(in + 3 * in_stride);
-  const Four ab_low = __builtin_shuffle(a, b, FourInts{0, 4, 1, 5});
-  const Four ab_high = __builtin_shuffle(a, b, FourInts{2, 6, 3, 7});
-  const Four cd_low = __builtin_shuffle(c, d, FourInts{0, 4, 1, 5});
-  const Four cd_high = __builtin_shuffle(c, d, FourInts{2, 6, 3, 7});
-  store(out, __builtin_shuffle(ab_low, cd_low, FourInts{0, 1, 4, 5}));
-  store(out + out_stride, __builtin_shuffle(ab_low, cd_low, FourInts{2, 3, 6, 7}));
-  store(out + 2 * out_stride, __builtin_shuffle(ab_high, cd_high, FourInts{0, 1, 4, 5}));
-  store(out + 3 * out_stride, __builtin_shuffle(ab_high, cd_high, FourInts{2, 3, 6, 7}));
+  const Four ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+  const Four ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+  const Four cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+  const Four cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+  store(out, __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5));
+  store(out + out_stride, __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7));
+  store(out + 2 * out_stride, __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5));
+  store(out + 3 * out_stride, __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7));
 }
 
 // out [columns][out_stride] from in [rows][in_stride].
