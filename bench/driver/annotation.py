@@ -83,7 +83,10 @@ def rate(result, side, peer):
 
 def rows_with_target(target):
     def rows(result):
-        k, m, texts = result.settings["k"], result.settings["m"], len(result.settings["texts"])
+        k, m = result.settings["k"], result.settings["m"]
+        # A run that was interrupted has done some groups only.
+        done = {sample["group"] for sample in result.of(PEER)}
+        texts = sum(sample["texts"] for sample in result.of(OURS) if sample["group"] in done) or len(result.settings["texts"])
         title = f"annotation, k={k} m={m}, {texts} text{'s' if texts > 1 else ''}"
         theirs = rate(result, PEER, OURS)
         entries = [row(title, rate(result, OURS, PEER), theirs, peer=PEER, unit="texts/s", target=target),
