@@ -35,6 +35,7 @@ struct AnnotateFlags {
   double temperature = 1.0;
   bool free_sampling = false;
   bool propose_int8 = false;
+  std::string calls = "sampled";
   int64_t max_call_tokens = 64;
   int64_t limit = 0;  // 0: all
   int64_t batch_texts = 8;
@@ -110,7 +111,7 @@ nlohmann::ordered_json LogHeader(const AnnotateFlags& flags, const Input& input,
                                  const ModelInfo& model) {
   nlohmann::ordered_json header;
   header["format"] = "toolformer annotation log";
-  header["version"] = 2;
+  header["version"] = 3;
   header["program"] = TOOLFORMER_VERSION;
   header["model"] = model.fingerprint;
   header["dtype"] = TypeName(model.type);
@@ -128,6 +129,7 @@ nlohmann::ordered_json LogHeader(const AnnotateFlags& flags, const Input& input,
   header["temperature"] = flags.temperature;
   header["free_sampling"] = flags.free_sampling;
   header["propose_int8"] = flags.propose_int8;
+  header["calls"] = flags.calls;
   header["max_call_tokens"] = flags.max_call_tokens;
   header["texts"] = {{"bytes", input.bytes}, {"hash", Hex(input.hash)}, {"used", input.documents}};
   return header;
@@ -145,6 +147,7 @@ Parameters ReportParameters(const AnnotateFlags& flags, const ToolRegistry& regi
       {"texts", std::filesystem::path(flags.texts).filename().string()},
       {"seed", fmt::format("{}", flags.seed)},
       {"temperature", fmt::format("{}", flags.temperature)},
+      {"calls", flags.calls},
       {"sampling", flags.free_sampling ? "free" : "constrained"},
       {"proposals", flags.propose_int8 ? "int8 weights" : "exact weights"},
       {"max_call_tokens", fmt::format("{}", flags.max_call_tokens)},
@@ -337,6 +340,7 @@ absl::Status RunAnnotate(const AnnotateFlags& flags) {
   }
   AnnotatorOptions options;
   options.proposer = proposer.get();
+  options.sources = {.sampled = flags.calls != "worked-out", .worked_out = flags.calls != "sampled"};
   options.sampler.seed = flags.seed;
   options.sampler.temperature = flags.temperature;
   options.sampler.max_call_tokens = flags.max_call_tokens;
@@ -352,7 +356,14 @@ absl::Status RunAnnotate(const AnnotateFlags& flags) {
 }
 
 void AddSamplingFlags(CLI::App* app, AnnotateFlags* flags) {
-  const std::string group = "Sampling of calls";
+  const std::string group = "Where calls come from";
+  app->add_option("--calls", flags->calls,
+                  "sampled: from the model, as in the paper; worked-out: by a program that each tool brings, without "
+                  "sampling; both. The same filter judges them all")
+      ->check(CLI::IsMember({"sampled", "worked-out", "both"}))
+      ->type_name("NAME")
+      ->capture_default_str()
+      ->group(group);
   app->add_option("--seed", flags->seed, "seed of all randomness")->type_name("N")->capture_default_str()->group(group);
   app->add_option("--temperature", flags->temperature, "temperature of sampling, above 0")
       ->check(CLI::PositiveNumber)

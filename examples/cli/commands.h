@@ -26,6 +26,7 @@ Subcommand AddLogits(CLI::App* parent);
 Subcommand AddInspect(CLI::App* parent);
 Subcommand AddPerplexity(CLI::App* parent);
 Subcommand AddSave(CLI::App* parent);
+Subcommand AddTune(CLI::App* parent);
 
 // From now on Ctrl-C and SIGTERM cancel the token returned; a second one ends the process at once.
 const CancelToken& CatchSignals();

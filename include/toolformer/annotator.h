@@ -34,11 +34,16 @@ enum class Verdict {
 TOOLFORMER_API std::string_view VerdictName(
     Verdict verdict);  // "kept", "tool_error", "below_threshold", "smaller_gain"
 
+// Where a candidate comes from.
+enum class CallSource { kSampled, kWorkedOut };
+TOOLFORMER_API std::string_view CallSourceName(CallSource source);  // "sampled", "worked_out"
+
 // A candidate with all that is known of it.
 struct TOOLFORMER_API JudgedCall {
   int64_t position = 0;              // index into the text's ids
   int64_t byte_offset = 0;           // of that position in the text
-  double opening_probability = 0.0;  // p_i
+  double opening_probability = 0.0;  // p_i; 0 of calls that were worked out
+  CallSource source = CallSource::kSampled;
   Call call;
   std::optional<std::string> result;  // neutralized; absent on a tool error
   std::string error;                  // of the tool
@@ -79,7 +84,15 @@ TOOLFORMER_API absl::StatusOr<AnnotatedDocument> ParseAnnotation(std::string_vie
 // The lowest threshold at which reports count calls: gains from here on are always exact.
 inline constexpr double kLowestReportedGain = 0.25;
 
+// Where candidates are taken from: the model (the paper), or the tools' proposers (Tool::propose), or both. A call that
+// both give counts as sampled.
+struct TOOLFORMER_API CallSources {
+  bool sampled = true;
+  bool worked_out = false;
+};
+
 struct TOOLFORMER_API AnnotatorOptions {
+  CallSources sources;
   CallSamplerOptions sampler;
   LossFilterOptions filter;
   ToolExecutorOptions executor;
@@ -121,7 +134,9 @@ class TOOLFORMER_API Annotator {
   AnnotatedDocument Prepare(const Document& document) const;
   absl::StatusOr<std::vector<AnnotatedDocument>> TryBatch(std::span<const Document> documents,
                                                           const Interrupt& interrupt);
-  absl::Status SampleWith(const Tool& tool, const Interrupt& interrupt, std::vector<AnnotatedDocument>* batch) const;
+  absl::Status ProposeWith(const Tool& tool, const Interrupt& interrupt, std::vector<AnnotatedDocument>* batch) const;
+  absl::Status Sample(const Tool& tool, const Interrupt& interrupt, std::span<AnnotatedDocument* const> accepted) const;
+  void WorkOut(const Tool& tool, AnnotatedDocument* annotated) const;
   absl::Status Execute(const Interrupt& interrupt, std::vector<AnnotatedDocument>* batch);
   absl::Status Filter(const Interrupt& interrupt, std::vector<AnnotatedDocument>* batch) const;
 

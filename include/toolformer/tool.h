@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "toolformer/call_syntax.h"
 #include "toolformer/clock.h"
 #include "toolformer/document.h"
 #include "toolformer/export.h"
@@ -47,6 +48,16 @@ using ToolFunction = std::function<absl::StatusOr<std::string>(std::string_view 
 // Says whether a document is worth asking a tool about (paper App. A.1). `seed` decides random samples.
 using DocumentHeuristic = std::function<bool(const Document& document, uint64_t seed)>;
 
+// A call that was worked out for a place in a text, where the call's result may help with what follows.
+struct TOOLFORMER_API WorkedOutCall {
+  size_t byte_offset = 0;  // the call stands before it
+  Call call;
+};
+
+// Works out calls for a document with a program, in place of sampling them from a model. Ascending offsets. What it
+// proposes is judged by the loss filter like any other call, so it may propose much and be wrong.
+using CallProposer = std::function<std::vector<WorkedOutCall>(const Document& document)>;
+
 struct TOOLFORMER_API Tool {
   std::string name;  // [A-Za-z_][A-Za-z0-9_]*, at most kMaxToolNameBytes
 
@@ -69,6 +80,7 @@ struct TOOLFORMER_API Tool {
   bool cacheable = true;
 
   DocumentHeuristic accepts;  // null: every document
+  CallProposer propose;       // null: calls are only sampled
   ToolFunction call;
 };
 

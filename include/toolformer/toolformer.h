@@ -4,12 +4,15 @@
 
 #include "toolformer/annotation_report.h"
 #include "toolformer/annotator.h"
+#include "toolformer/augmented_text.h"
 #include "toolformer/augmenting_decoder.h"
 #include "toolformer/call_sampler.h"
 #include "toolformer/call_syntax.h"
 #include "toolformer/clock.h"
+#include "toolformer/dataset_merger.h"
 #include "toolformer/document.h"
 #include "toolformer/document_filter.h"
+#include "toolformer/fine_tuner.h"
 #include "toolformer/interrupt.h"
 #include "toolformer/loss_filter.h"
 #include "toolformer/model.h"
@@ -18,6 +21,7 @@
 #include "toolformer/tool.h"
 #include "toolformer/tool_executor.h"
 #include "toolformer/tool_registry.h"
+#include "toolformer/training_sequence.h"
 #include "toolformer/weight_file.h"
 
 #endif  // TOOLFORMER_TOOLFORMER_H_

@@ -16,6 +16,7 @@ Json ToJson(const JudgedCall& call) {
   json["position"] = call.position;
   json["byte_offset"] = call.byte_offset;
   json["opening_probability"] = call.opening_probability;
+  if (call.source != CallSource::kSampled) json["source"] = CallSourceName(call.source);
   json["tool"] = call.call.tool;
   json["input"] = call.call.input;
   json["result"] = call.result ? Json(*call.result) : Json();
@@ -109,6 +110,11 @@ JudgedCall ReadCall(const nlohmann::json& json, Reader* reader) {
   reader->Read(json, "position", &call.position);
   reader->Read(json, "byte_offset", &call.byte_offset);
   reader->Read(json, "opening_probability", &call.opening_probability);
+  if (json.is_object() && json.contains("source")) {
+    std::string source;
+    reader->Read(json, "source", &source);
+    ReadName(source, {CallSource::kSampled, CallSource::kWorkedOut}, CallSourceName, {reader, &call.source});
+  }
   reader->Read(json, "tool", &call.call.tool);
   reader->Read(json, "input", &call.call.input);
   if (json.is_object() && json.contains("result") && !json["result"].is_null()) {

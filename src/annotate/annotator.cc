@@ -6,6 +6,7 @@
 
 #include "src/base/random.h"
 #include "src/base/status.h"
+#include "toolformer/augmented_text.h"
 
 namespace toolformer {
 namespace {
@@ -47,24 +48,18 @@ std::vector<int64_t> TokenOffsets(const Tokenizer& tokenizer, std::string_view t
   return offsets;
 }
 
-// Of the calls that reach their tool's threshold, keeps the one with the largest gain at each position, whichever the
-// tool; the earlier proposed where two are equal.
-void KeepBest(std::vector<ToolOutcome>* outcomes) {
-  std::map<int64_t, JudgedCall*> best;
-  for (ToolOutcome& outcome : *outcomes) {
-    for (JudgedCall& call : outcome.calls) {
-      if (call.verdict != Verdict::kKept) continue;
-      JudgedCall*& holder = best[call.position];
-      if (holder == nullptr) {
-        holder = &call;
-      } else if (call.losses->gain() > holder->losses->gain()) {
-        holder->verdict = Verdict::kSmallerGain;
-        holder = &call;
-      } else {
-        call.verdict = Verdict::kSmallerGain;
-      }
-    }
-  }
+// The token before which a call at a byte of the text stands: the one that holds it, or a blank of its own before that.
+int64_t TokenAt(const Tokenizer& tokenizer, std::span<const int32_t> ids, std::span<const int64_t> offsets,
+                size_t byte) {
+  const auto after = std::upper_bound(offsets.begin(), offsets.end() - 1, static_cast<int64_t>(byte));
+  const int64_t token = std::max<int64_t>(0, after - offsets.begin() - 1);
+  const bool starts = offsets[token] == static_cast<int64_t>(byte);
+  return starts && token > 0 && tokenizer.TokenBytes(ids[token - 1]) == " " ? token - 1 : token;
+}
+
+void SortByPosition(std::vector<JudgedCall>* calls) {
+  std::stable_sort(calls->begin(), calls->end(),
+                   [](const JudgedCall& a, const JudgedCall& b) { return a.position < b.position; });
 }
 
 // The prompt, a call or its result does not fit beside the text.
@@ -73,49 +68,9 @@ void SkipTooLong(AnnotatedDocument* annotated) {
   annotated->skip = Skip::kTooLong;
 }
 
-// x*: the kept calls and results in place.
-void Splice(const CallPieces& pieces, AnnotatedDocument* annotated) {
-  std::map<int64_t, const JudgedCall*> kept;
-  for (const ToolOutcome& outcome : annotated->tools) {
-    for (const JudgedCall& call : outcome.calls) {
-      if (call.verdict == Verdict::kKept) kept[call.position] = &call;
-    }
-  }
-  const std::string& text = annotated->document.text;
-  annotated->augmented_text.clear();
-  annotated->augmented_ids.clear();
-  int64_t byte = 0, token = 0;
-  const auto copy_until = [&](int64_t to_byte, int64_t to_token) {
-    annotated->augmented_text.append(text, byte, to_byte - byte);
-    annotated->augmented_ids.insert(annotated->augmented_ids.end(), annotated->token_ids.begin() + token,
-                                    annotated->token_ids.begin() + to_token);
-    byte = to_byte;
-    token = to_token;
-  };
-  for (const auto& [position, call] : kept) {
-    copy_until(call->byte_offset, position);
-    annotated->augmented_text += (position == 0 ? "" : " ") + PrintCall(call->call, call->result);
-    const std::vector<int32_t> ids = pieces.InText(position, call->call, *call->result);
-    annotated->augmented_ids.insert(annotated->augmented_ids.end(), ids.begin(), ids.end());
-  }
-  copy_until(std::ssize(text), std::ssize(annotated->token_ids));
-}
-
 }  // namespace
 
-std::string_view VerdictName(Verdict verdict) {
-  switch (verdict) {
-    case Verdict::kKept:
-      return "kept";
-    case Verdict::kToolError:
-      return "tool_error";
-    case Verdict::kBelowThreshold:
-      return "below_threshold";
-    case Verdict::kSmallerGain:
-      return "smaller_gain";
-  }
-  return "unknown";
-}
+std::string_view CallSourceName(CallSource source) { return source == CallSource::kSampled ? "sampled" : "worked_out"; }
 
 std::string_view SkipName(Skip skip) {
   switch (skip) {
@@ -161,6 +116,12 @@ absl::StatusOr<std::unique_ptr<Annotator>> Annotator::Create(const LanguageModel
   if (model.approximate()) {
     return InvalidArgument("annotation judges calls by exact losses; int8 weights are for AnnotatorOptions::proposer");
   }
+  const bool any_proposer =
+      std::any_of(registry.tools().begin(), registry.tools().end(),
+                  [](const std::shared_ptr<const Tool>& tool) { return tool->propose != nullptr; });
+  if (!options.sources.sampled && !(options.sources.worked_out && any_proposer)) {
+    return InvalidArgument("no call would be proposed: calls are not sampled, and no tool works any out");
+  }
   if (options.proposer != nullptr && !SameVocabulary(model.tokenizer(), options.proposer->tokenizer())) {
     return InvalidArgument("the proposer's vocabulary is not the model's");
   }
@@ -189,18 +150,32 @@ AnnotatedDocument Annotator::Prepare(const Document& document) const {
 }
 
 // Adds the tool's outcome to every document that is not skipped: positions, and candidates without results.
-absl::Status Annotator::SampleWith(const Tool& tool, const Interrupt& interrupt,
-                                   std::vector<AnnotatedDocument>* batch) const {
+absl::Status Annotator::ProposeWith(const Tool& tool, const Interrupt& interrupt,
+                                    std::vector<AnnotatedDocument>* batch) const {
   std::vector<AnnotatedDocument*> accepted;
-  std::vector<SamplingText> texts;
   for (AnnotatedDocument& annotated : *batch) {
     if (annotated.skip != Skip::kNone) continue;
     ToolOutcome& outcome = annotated.tools.emplace_back();
     outcome.tool = tool.name;
     outcome.document_accepted = document_filter_.Accepts(tool, annotated.document);
-    if (!outcome.document_accepted) continue;
-    accepted.push_back(&annotated);
-    texts.push_back({annotated.document.text, annotated.token_ids, HashBytes(annotated.document.text)});
+    if (outcome.document_accepted) accepted.push_back(&annotated);
+  }
+  if (options_.sources.sampled) TF_RETURN_IF_ERROR(Sample(tool, interrupt, accepted));
+  if (options_.sources.worked_out && tool.propose) {
+    for (AnnotatedDocument* annotated : accepted) {
+      if (annotated->skip == Skip::kNone) WorkOut(tool, annotated);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Annotator::Sample(const Tool& tool, const Interrupt& interrupt,
+                               std::span<AnnotatedDocument* const> accepted) const {
+  std::vector<SamplingText> texts;
+  texts.reserve(accepted.size());
+  for (const AnnotatedDocument* annotated : accepted) {
+    const std::string& text = annotated->document.text;
+    texts.push_back({text, annotated->token_ids, HashBytes(text)});
   }
   TF_ASSIGN_OR_RETURN(std::vector<absl::StatusOr<SampledCalls>> sampled,
                       sampler_.Sample(tool, parameters(tool), texts, interrupt));
@@ -215,18 +190,34 @@ absl::Status Annotator::SampleWith(const Tool& tool, const Interrupt& interrupt,
     outcome.positions = std::move(sampled[d]->positions);
     outcome.sampling = sampled[d]->counts;
     const std::vector<int64_t> offsets = TokenOffsets(model_.tokenizer(), annotated.document.text, annotated.token_ids);
-    std::vector<CandidateCall>& candidates = sampled[d]->candidates;
-    std::stable_sort(candidates.begin(), candidates.end(),
-                     [](const CandidateCall& a, const CandidateCall& b) { return a.position < b.position; });
-    for (CandidateCall& candidate : candidates) {
+    for (CandidateCall& candidate : sampled[d]->candidates) {
       JudgedCall& judged = outcome.calls.emplace_back();
       judged.position = candidate.position;
       judged.byte_offset = offsets[candidate.position];
       judged.opening_probability = candidate.opening_probability;
       judged.call = std::move(candidate.call);
     }
+    SortByPosition(&outcome.calls);
   }
   return absl::OkStatus();
+}
+
+void Annotator::WorkOut(const Tool& tool, AnnotatedDocument* annotated) const {
+  ToolOutcome& outcome = annotated->tools.back();
+  const std::vector<int64_t> offsets = TokenOffsets(model_.tokenizer(), annotated->document.text, annotated->token_ids);
+  for (WorkedOutCall& proposal : tool.propose(annotated->document)) {
+    const int64_t position = TokenAt(model_.tokenizer(), annotated->token_ids, offsets, proposal.byte_offset);
+    const bool known = std::any_of(outcome.calls.begin(), outcome.calls.end(), [&](const JudgedCall& other) {
+      return other.position == position && other.call == proposal.call;
+    });
+    if (known || proposal.call.tool != tool.name) continue;
+    JudgedCall& judged = outcome.calls.emplace_back();
+    judged.position = position;
+    judged.byte_offset = offsets[position];
+    judged.source = CallSource::kWorkedOut;
+    judged.call = std::move(proposal.call);
+  }
+  SortByPosition(&outcome.calls);
 }
 
 absl::Status Annotator::Execute(const Interrupt& interrupt, std::vector<AnnotatedDocument>* batch) {
@@ -251,7 +242,7 @@ absl::Status Annotator::Execute(const Interrupt& interrupt, std::vector<Annotate
   return absl::OkStatus();
 }
 
-// Losses and verdicts of all calls that have a result; one job a document, whatever the number of tools.
+// Losses of all calls that have a result; one job a document, whatever the number of tools.
 absl::Status Annotator::Filter(const Interrupt& interrupt, std::vector<AnnotatedDocument>* batch) const {
   std::vector<std::vector<FilterCase>> cases;
   for (const AnnotatedDocument& annotated : *batch) {
@@ -281,12 +272,9 @@ absl::Status Annotator::Filter(const Interrupt& interrupt, std::vector<Annotated
     }
     TF_RETURN_IF_ERROR(losses[d].status());
     auto next = losses[d]->begin();
-    for (size_t t = 0; t < scored[d]->tools.size(); ++t) {
-      const double tau_f = parameters(*registry_.tools()[t]).tau_f;
-      for (JudgedCall& call : scored[d]->tools[t].calls) {
-        if (!call.result) continue;
-        call.losses = *next++;
-        call.verdict = call.losses->gain() >= tau_f ? Verdict::kKept : Verdict::kBelowThreshold;
+    for (ToolOutcome& outcome : scored[d]->tools) {
+      for (JudgedCall& call : outcome.calls) {
+        if (call.result) call.losses = *next++;
       }
     }
   }
@@ -298,15 +286,18 @@ absl::StatusOr<std::vector<AnnotatedDocument>> Annotator::TryBatch(std::span<con
   std::vector<AnnotatedDocument> batch;
   for (const Document& document : documents) batch.push_back(Prepare(document));
   for (const std::shared_ptr<const Tool>& tool : registry_.tools()) {
-    TF_RETURN_IF_ERROR(SampleWith(*tool, interrupt, &batch));
+    TF_RETURN_IF_ERROR(ProposeWith(*tool, interrupt, &batch));
   }
   TF_RETURN_IF_ERROR(Execute(interrupt, &batch));
   TF_RETURN_IF_ERROR(Filter(interrupt, &batch));
   const CallPieces pieces(model_.tokenizer());
+  std::map<std::string, double> tau_f;
+  for (const std::shared_ptr<const Tool>& tool : registry_.tools()) tau_f[tool->name] = parameters(*tool).tau_f;
   for (AnnotatedDocument& annotated : batch) {
     if (annotated.skip != Skip::kNone) continue;
-    KeepBest(&annotated.tools);
-    Splice(pieces, &annotated);
+    JudgeCalls([&](const std::string& tool, const JudgedCall& call) { return call.losses->gain() >= tau_f.at(tool); },
+               &annotated);
+    SpliceCalls(pieces, &annotated);
   }
   return batch;
 }

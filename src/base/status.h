@@ -37,6 +37,7 @@ namespace toolformer {
 TF_DEFINE_STATUS_MAKER(InvalidArgument, kInvalidArgument)
 TF_DEFINE_STATUS_MAKER(NotFound, kNotFound)
 TF_DEFINE_STATUS_MAKER(AlreadyExists, kAlreadyExists)
+TF_DEFINE_STATUS_MAKER(FailedPrecondition, kFailedPrecondition)
 TF_DEFINE_STATUS_MAKER(OutOfRange, kOutOfRange)
 TF_DEFINE_STATUS_MAKER(Unimplemented, kUnimplemented)
 TF_DEFINE_STATUS_MAKER(ResourceExhausted, kResourceExhausted)

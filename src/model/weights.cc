@@ -212,6 +212,18 @@ void ForEachTensor(TransformerWeights* weights, const std::function<void(at::Ten
   }
 }
 
+void ForEachNormTensor(const TransformerWeights& weights, const std::function<void(const at::Tensor&)>& visit) {
+  std::vector<const Norm*> norms = {&weights.embedding_norm, &weights.final_norm};
+  for (const LayerWeights& layer : weights.layers) {
+    norms.insert(norms.end(), {&layer.attention_norm, &layer.post_attention_norm, &layer.mlp_norm, &layer.post_mlp_norm,
+                               &layer.query_norm, &layer.key_norm});
+  }
+  for (const Norm* norm : norms) {
+    if (norm->weight.defined()) visit(norm->weight);
+    if (norm->bias.defined()) visit(norm->bias);
+  }
+}
+
 absl::StatusOr<int64_t> EmbeddingRows(const WeightSource& source) {
   const std::string name = StoredName(source.family.names, Role::kEmbedding, 0, NamesInFile(source)) + ".weight";
   const TensorInfo* info = source.file.Find(name);

@@ -44,6 +44,8 @@ struct TransformerWeights {
 
 // Calls `visit` with every defined tensor.
 void ForEachTensor(TransformerWeights* weights, const std::function<void(at::Tensor*)>& visit);
+// Calls `visit` with every defined tensor of a norm.
+void ForEachNormTensor(const TransformerWeights& weights, const std::function<void(const at::Tensor&)>& visit);
 
 // Where weights are read from and what they become.
 struct WeightSource {

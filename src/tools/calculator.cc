@@ -1,3 +1,4 @@
+#include "src/tools/calculator_proposals.h"
 #include "src/tools/number_relations.h"
 #include "toolformer/tool.h"
 
@@ -31,6 +32,7 @@ Tool MakeCalculator() {
   tool.input_characters = "0123456789+-*/().,% ";
   tool.returns_at_once = true;
   tool.accepts = CalculatorAccepts;
+  tool.propose = CalculatorProposals;
   tool.call = [](std::string_view input, const ToolContext& /*context*/) { return Calculate(input); };
   return tool;
 }

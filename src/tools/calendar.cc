@@ -1,6 +1,7 @@
 #include <utility>
 
 #include "src/base/status.h"
+#include "src/tools/calendar_proposals.h"
 #include "toolformer/tool.h"
 
 namespace toolformer {
@@ -48,6 +49,7 @@ Tool MakeCalendar(std::shared_ptr<const Clock> clock) {
   tool.returns_at_once = true;
   // Without a date of its own a text would be annotated with today's, which says nothing of it.
   tool.accepts = [](const Document& document, uint64_t /*seed*/) { return document.date.has_value(); };
+  tool.propose = CalendarProposals;
   tool.call = [clock = std::move(clock)](std::string_view input, const ToolContext& context) {
     return Answer(input, context.document_date ? *context.document_date : clock->Today());
   };

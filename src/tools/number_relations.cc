@@ -22,12 +22,6 @@ bool IsLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') 
 
 bool Near(double a, double b) { return std::abs(a - b) <= 1e-9 * std::max(std::abs(a), std::abs(b)); }
 
-// True where a text may state `value` as `stated`: as it is, or as the calculator rounds it.
-bool States(double stated, double value) {
-  if (std::abs(stated - value) > 0.0051 + 1e-9 * stated) return false;
-  return Near(stated, value) || Near(stated, std::round(value * 100) / 100);
-}
-
 bool IsResult(double result, double a, double b) {
   if (States(result, a + b) || States(result, std::abs(a - b))) return true;
   if (a == 1 || b == 1 || result == 1) return false;
@@ -55,6 +49,11 @@ bool EqualsIgnoringCase(std::string_view text, std::string_view lower) {
 
 }  // namespace
 
+bool States(double stated, double value) {
+  if (std::abs(stated - value) > 0.0051 + 1e-9 * stated) return false;
+  return Near(stated, value) || Near(stated, std::round(value * 100) / 100);
+}
+
 std::vector<TextNumber> FindNumbers(std::string_view text, size_t max_count) {
   std::vector<TextNumber> numbers;
   size_t word = 0;
@@ -75,9 +74,11 @@ std::vector<TextNumber> FindNumbers(std::string_view text, size_t max_count) {
       ++i;
       continue;
     }
+    const size_t begin = i;
     i += number->length;
     const bool percent = i < text.size() && text[i] == '%';
-    if (std::isfinite(number->value)) numbers.push_back({percent ? number->value / 100 : number->value, word});
+    if (!std::isfinite(number->value)) continue;
+    numbers.push_back({percent ? number->value / 100 : number->value, word, begin, i + (percent ? 1 : 0)});
   }
   return numbers;
 }

@@ -13,10 +13,15 @@ namespace toolformer {
 struct TextNumber {
   double value = 0;  // without its sign; a percentage as its hundredth
   size_t word = 0;   // how many words, parted by blanks and line breaks, stand before the one it is in
+  size_t begin = 0;  // byte of its first digit or point
+  size_t end = 0;    // one past its last byte, a percent sign included
 };
 
 // The numbers of `text` in order, at most `max_count`.
 std::vector<TextNumber> FindNumbers(std::string_view text, size_t max_count);
+
+// True where a text may state `value` as `stated`: as it is, or rounded to two decimals.
+bool States(double stated, double value);
 
 // True where one of the numbers is a sum, difference, product or quotient, as it is or rounded to two decimals, of two
 // others, and all three stand within 100 words. Operands that make the operation trivial do not count: a 0 anywhere, a

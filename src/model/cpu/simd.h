@@ -136,6 +136,8 @@ struct Kernels {
   float (*most)(const float* x, int64_t n);
   // Sum of exp(scale * (x[i] - shift)).
   double (*sum_exp)(const float* x, int64_t n, float shift, float scale);
+  // x[i] = factor * exp(x[i] - shift).
+  void (*scale_exp)(float* x, int64_t n, float shift, float factor);
   // dot of n floats.
   float (*dot)(const float* a, const float* b, int64_t n);
 };

@@ -476,6 +476,12 @@ double SumExp(const float* x, int64_t n, float shift, float scale) {
   return total;
 }
 
+void ScaleExp(float* x, int64_t n, float shift, float factor) {
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) Store(x + i, Exp(Load(x + i) - All(shift)) * All(factor));
+  for (; i < n; ++i) x[i] = Exp(All(x[i] - shift))[0] * factor;
+}
+
 float Dot(const float* a, const float* b, int64_t n) {
   Vector sum = {};
   int64_t i = 0;
@@ -507,6 +513,7 @@ const Kernels TOOLFORMER_JOIN(kernels_, TOOLFORMER_SIMD) = {
     .attend = Attend,
     .most = MostOf,
     .sum_exp = SumExp,
+    .scale_exp = ScaleExp,
     .dot = Dot,
 };
 

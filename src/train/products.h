@@ -1,0 +1,20 @@
+// Products of matrices, dense and two-dimensional: for float32 on the CPU kernels of our own, else libtorch's.
+#ifndef TOOLFORMER_SRC_TRAIN_PRODUCTS_H_
+#define TOOLFORMER_SRC_TRAIN_PRODUCTS_H_
+
+#include <ATen/core/Tensor.h>
+
+namespace toolformer {
+
+// a b^T + bias (undefined: none).
+at::Tensor TimesTranspose(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias);
+// a b.
+at::Tensor Times(const at::Tensor& a, const at::Tensor& b);
+// to += a b.
+void AddProduct(const at::Tensor& a, const at::Tensor& b, const at::Tensor& to);
+// to += a^T b; `to` is f32 whatever a and b are.
+void AddTransposeTimes(const at::Tensor& a, const at::Tensor& b, const at::Tensor& to);
+
+}  // namespace toolformer
+
+#endif  // TOOLFORMER_SRC_TRAIN_PRODUCTS_H_
