@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,6 +39,7 @@ enum class DecodeEventKind {
 struct TOOLFORMER_API DecodeEvent {
   DecodeEventKind kind = DecodeEventKind::kText;
   std::string_view text;  // valid during the callback; kText may end inside a UTF-8 sequence
+  size_t row = 0;         // index of the prompt in DecodeBatch
 };
 
 struct TOOLFORMER_API DecodeOptions {
@@ -56,6 +58,12 @@ struct TOOLFORMER_API DecodeOptions {
   std::vector<std::string> stop;                     // texts that end the generation, themselves not part of it
   std::function<void(const DecodeEvent&)> on_event;  // null: none; called on the caller's thread
   Interrupt interrupt;
+
+  // Of DecodeBatch: most prompts that are continued at once, and most tokens of prompts that are read at once (a longer
+  // prompt is read alone). The results do not depend on them, but for the rounding of models whose numbers depend on
+  // the batch.
+  int64_t max_batch_rows = 32;
+  int64_t max_read_tokens = 2048;
 };
 
 enum class StopReason { kEndToken, kStopText, kMaxTokens, kContextFull };
@@ -85,6 +93,12 @@ class TOOLFORMER_API AugmentingDecoder {
   // or wrote itself does. kInvalidArgument (an option out of range), kOutOfRange (the prompt exceeds the context),
   // kCancelled, kDeadlineExceeded, the model's errors.
   absl::StatusOr<Decoded> Decode(std::string_view prompt, const DecodeOptions& options) const;
+
+  // The same for several prompts, in their order: each comes out as if it were alone. They decode in one batch, which
+  // those that wait for a tool leave until it has answered, and which others join as soon as one has ended. What is
+  // wrong with a prompt is the status of its own element; the model's errors and the interrupt's status are the call's.
+  absl::StatusOr<std::vector<absl::StatusOr<Decoded>>> DecodeBatch(std::span<const std::string> prompts,
+                                                                   const DecodeOptions& options) const;
 
  private:
   const LanguageModel& model_;

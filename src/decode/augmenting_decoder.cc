@@ -1,28 +1,20 @@
 #include "toolformer/augmenting_decoder.h"
 
-#include <ATen/ops/zeros.h>
-
-#include <algorithm>
 #include <cmath>
-#include <limits>
-#include <map>
+#include <condition_variable>
 #include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
 #include <utility>
 
-#include "src/base/random.h"
 #include "src/base/status.h"
-#include "src/base/utf8.h"
-#include "src/decode/stop_text.h"
-#include "src/model/token_sampler.h"
-#include "src/text/call_body.h"
+#include "src/decode/generation.h"
 
 namespace toolformer {
 namespace {
 
 constexpr int64_t kMostCalls = 16;
-constexpr int kMostOpeningsTakenBack = 16;
-constexpr int kMostIdenticalCalls = 3;  // more is a loop
-constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 
 absl::Status CheckOptions(const DecodeOptions& options) {
   if (options.max_new_tokens < 0) return InvalidArgument("max_new_tokens {} is negative", options.max_new_tokens);
@@ -37,282 +29,193 @@ absl::Status CheckOptions(const DecodeOptions& options) {
   if (!(options.temperature >= 0.0) || std::isinf(options.temperature)) {
     return InvalidArgument("temperature {} is not a number from 0 up", options.temperature);
   }
+  if (options.max_batch_rows < 1) return InvalidArgument("max_batch_rows {} is not positive", options.max_batch_rows);
   return absl::OkStatus();
 }
 
-// One generation. The sequence is what the cache holds; `logits_` predict what follows it.
-class Generation {
+// Answers of tools that may take their time, each got on a thread of its own.
+class Answers {
  public:
-  Generation(const LanguageModel& model, const ToolRegistry& registry, ToolExecutor& executor,
-             const DecodeOptions& options)
-      : model_(model),
-        registry_(registry),
-        executor_(executor),
-        options_(options),
-        pieces_(model.tokenizer()),
-        random_(CombineSeeds({options.seed})),
-        stop_(StopsOf(options)),
-        cache_(model.NewCache()) {}
+  struct Answer {
+    size_t row = 0;
+    absl::StatusOr<std::string> result;
+  };
 
-  absl::StatusOr<Decoded> Run(std::string_view prompt);
+  Answers(ToolExecutor& executor, const Interrupt& interrupt) : executor_(executor), interrupt_(interrupt) {}
+  ~Answers() {
+    // They end with the executor's deadline, or with the interrupt.
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+  void Get(size_t row, const Call& call) {
+    ++awaited_;
+    threads_.emplace_back([this, row, call] {
+      absl::StatusOr<std::string> result = executor_.Execute(call, {std::nullopt, interrupt_});
+      const std::lock_guard lock(mutex_);
+      arrived_.push_back({row, std::move(result)});
+      some_.notify_one();
+    });
+  }
+
+  // Those that are there; waits for one where `wait`, unless none is awaited.
+  std::vector<Answer> Take(const bool& wait) {
+    std::unique_lock lock(mutex_);
+    if (wait && awaited_ > 0) some_.wait(lock, [&] { return !arrived_.empty(); });
+    awaited_ -= arrived_.size();
+    return std::exchange(arrived_, {});
+  }
 
  private:
-  static std::vector<std::string> StopsOf(const DecodeOptions& options);
-
-  absl::Status Feed(std::span<const int32_t> ids);
-  absl::StatusOr<int32_t> Choose(bool opening_allowed);
-  bool MayOpen() const;
-  bool Fits(int64_t tokens) const { return cache_->length() + tokens <= model_.context_length(); }
-  bool IsEnd(int32_t token) const;
-  std::span<const float> Logits() const {
-    return {logits_.const_data_ptr<float>(), static_cast<size_t>(model_.vocab_size())};
-  }
-
-  absl::StatusOr<bool> TryCall();
-  absl::StatusOr<bool> WriteCall(BodyReading* reading);
-  absl::Status RunCall(const BodyReading& reading, int64_t body_begin);
-  absl::Status KeepBody(const BodyReading& reading, int64_t body_begin);
-  std::vector<int32_t> FittingResult(std::string* result) const;
-
-  void Emit(DecodeEventKind kind, const std::string& text) const;
-  void AddText(std::string_view text);
-
-  const LanguageModel& model_;
-  const ToolRegistry& registry_;
   ToolExecutor& executor_;
-  const DecodeOptions& options_;
-  const CallPieces pieces_;
-  RandomStream random_;
-  StopText stop_;
-  std::unique_ptr<KvCache> cache_;
-  at::Tensor logits_;  // [1, vocab]
-  at::Tensor no_opening_;
-  // The call being written: its tokens and the bytes of text up to the end of each.
-  std::vector<int32_t> body_tokens_;
-  std::vector<size_t> body_ends_;
-  std::string body_text_;
-
-  Decoded decoded_;
-  bool at_text_start_ = false;
-  int taken_back_ = 0;
-  std::map<std::pair<std::string, std::string>, int> times_called_;
+  const Interrupt interrupt_;
+  std::mutex mutex_;
+  std::condition_variable some_;
+  std::vector<Answer> arrived_;
+  size_t awaited_ = 0;  // of the caller's thread only
+  std::vector<std::thread> threads_;
 };
 
-std::vector<std::string> Generation::StopsOf(const DecodeOptions& options) {
-  if (options.tool_use == ToolUse::kInContext && options.stop.empty()) return {"\n"};
-  return options.stop;
+// Some prompts that are continued together.
+class Batch {
+ public:
+  struct Parts {
+    const LanguageModel& model;
+    const ToolRegistry& registry;
+    ToolExecutor& executor;
+    const DecodeOptions& options;
+  };
+  Batch(const Parts& parts, std::span<const std::string> prompts)
+      : parts_(parts),
+        prompts_(prompts),
+        results_(prompts.size(), absl::StatusOr<Decoded>(absl::UnknownError(""))),
+        answers_(parts.executor, parts.options.interrupt) {}
+
+  absl::StatusOr<std::vector<absl::StatusOr<Decoded>>> Run();
+
+ private:
+  struct Row {
+    size_t prompt = 0;
+    std::unique_ptr<Generation> generation;
+    bool waits = false;  // for a tool
+  };
+
+  void StartSome();
+  absl::Status AnswerCalls();
+  absl::Status RunModel();
+  absl::Status RunAlone(Row* row);
+  // Ends a row where `status` says so, or where it needs nothing more.
+  void Settle(const absl::Status& status, Row* row);
+  void RemoveEnded();
+
+  const Parts parts_;
+  const std::span<const std::string> prompts_;
+  size_t next_prompt_ = 0;
+  std::vector<Row> rows_;
+  std::vector<absl::StatusOr<Decoded>> results_;
+  Answers answers_;
+};
+
+void Batch::Settle(const absl::Status& status, Row* row) {
+  if (!status.ok()) {
+    results_[row->prompt] = status;
+    row->generation.reset();
+  } else if (row->generation->need() == Generation::Need::kNothing) {
+    results_[row->prompt] = row->generation->Finish();
+    row->generation.reset();
+  }
 }
 
-absl::Status Generation::Feed(std::span<const int32_t> ids) {
-  const std::vector<int64_t> last = {std::ssize(ids) - 1};
-  const ForwardRow row{ids, cache_.get(), last};
-  TF_ASSIGN_OR_RETURN(logits_, model_.Forward({&row, 1}));
+void Batch::RemoveEnded() {
+  std::erase_if(rows_, [](const Row& row) { return row.generation == nullptr; });
+}
+
+void Batch::StartSome() {
+  while (next_prompt_ < prompts_.size() && std::ssize(rows_) < parts_.options.max_batch_rows) {
+    Row row{next_prompt_++, nullptr, false};
+    row.generation = std::make_unique<Generation>(parts_.model, parts_.registry, parts_.options, row.prompt);
+    Settle(row.generation->Start(prompts_[row.prompt]), &row);
+    if (row.generation != nullptr) rows_.push_back(std::move(row));
+  }
+}
+
+absl::Status Batch::AnswerCalls() {
+  bool may_run = false;
+  for (Row& row : rows_) {
+    if (row.generation->need() == Generation::Need::kAnswer && !row.waits) {
+      const Call& call = row.generation->call();
+      const std::shared_ptr<const Tool> tool = parts_.registry.Find(call.tool);
+      if (tool == nullptr || tool->returns_at_once || prompts_.size() == 1) {
+        Settle(row.generation->TakeAnswer(parts_.executor.Execute(call, {std::nullopt, parts_.options.interrupt})),
+               &row);
+        TF_RETURN_IF_ERROR(parts_.options.interrupt.Check());
+      } else {
+        row.waits = true;
+        answers_.Get(row.prompt, call);
+      }
+    }
+    may_run = may_run || (row.generation != nullptr && row.generation->need() == Generation::Need::kLogits);
+  }
+  for (Answers::Answer& answer : answers_.Take(/*wait=*/!may_run)) {
+    TF_RETURN_IF_ERROR(parts_.options.interrupt.Check());
+    for (Row& row : rows_) {
+      if (row.prompt != answer.row || row.generation == nullptr) continue;
+      row.waits = false;
+      Settle(row.generation->TakeAnswer(std::move(answer.result)), &row);
+    }
+  }
+  RemoveEnded();
   return absl::OkStatus();
 }
 
-bool Generation::IsEnd(int32_t token) const {
-  const std::vector<int32_t>& ends = model_.tokenizer().end_ids();
-  return std::find(ends.begin(), ends.end(), token) != ends.end();
+absl::Status Batch::RunAlone(Row* row) {
+  const std::vector<int64_t> last = {std::ssize(row->generation->ids()) - 1};
+  const ForwardRow forward{row->generation->ids(), row->generation->cache(), last};
+  const absl::StatusOr<at::Tensor> logits = parts_.model.Forward({&forward, 1});
+  if (!logits.ok() && !absl::IsOutOfRange(logits.status())) return logits.status();
+  Settle(logits.ok() ? row->generation->TakeLogits(*logits) : row->generation->TakeFailure(logits.status()), row);
+  return absl::OkStatus();
 }
 
-bool Generation::MayOpen() const {
-  const bool looping = std::any_of(times_called_.begin(), times_called_.end(),
-                                   [](const auto& entry) { return entry.second >= kMostIdenticalCalls; });
-  return options_.tool_use != ToolUse::kDisabled && !registry_.tools().empty() && !looping &&
-         std::ssize(decoded_.calls) < options_.max_calls && taken_back_ < kMostOpeningsTakenBack;
-}
-
-// The next token of the model; where the opening is not allowed, it has probability 0.
-absl::StatusOr<int32_t> Generation::Choose(bool opening_allowed) {
-  if (options_.temperature > 0.0) {
-    const double uniform = random_.Uniform();
-    TF_ASSIGN_OR_RETURN(const std::vector<int32_t> token, SampleTokens(logits_, options_.temperature, {&uniform, 1},
-                                                                       opening_allowed ? at::Tensor() : no_opening_));
-    if (token[0] < 0) return Internal("non-finite logits: the weights hold NaN or infinite values");
-    return token[0];
+// One step of as many rows as fit.
+absl::Status Batch::RunModel() {
+  std::vector<Row*> running;
+  std::vector<ForwardRow> forward;
+  std::vector<int64_t> last;
+  last.reserve(rows_.size());
+  int64_t tokens = 0;
+  for (Row& row : rows_) {
+    if (row.generation->need() != Generation::Need::kLogits) continue;
+    const auto more = std::ssize(row.generation->ids());
+    if (!running.empty() && tokens + more > parts_.options.max_read_tokens) continue;
+    tokens += more;
+    last.push_back(more - 1);
+    forward.push_back({row.generation->ids(), row.generation->cache(), std::span(last).last(1)});
+    running.push_back(&row);
   }
-  if (opening_allowed) return MostLikely(Logits());
-  std::vector<float> logits(Logits().begin(), Logits().end());
-  for (const int32_t id : pieces_.opening_ids()) logits[id] = kMinusInfinity;
-  return MostLikely(logits);
-}
-
-void Generation::Emit(DecodeEventKind kind, const std::string& text) const {
-  if (options_.on_event && !text.empty()) options_.on_event({kind, text});
-}
-
-void Generation::AddText(std::string_view text) {
-  const std::string out = stop_.Add(text);
-  decoded_.text += out;
-  decoded_.plain_text += out;
-  Emit(DecodeEventKind::kText, out);
-}
-
-// Lets the model write a call after its opening. True where it came to one, false where it did not.
-absl::StatusOr<bool> Generation::WriteCall(BodyReading* reading) {
-  body_tokens_.clear();
-  body_ends_.clear();
-  body_text_.clear();
-  for (int64_t n = 0; n < options_.max_call_tokens && Fits(1); ++n) {
-    TF_RETURN_IF_ERROR(options_.interrupt.Check());
-    TF_ASSIGN_OR_RETURN(const int32_t token, Choose(/*opening_allowed=*/true));
-    if (IsEnd(token)) return false;
-    body_tokens_.push_back(token);
-    body_text_ += model_.tokenizer().TokenBytes(token);
-    body_ends_.push_back(body_text_.size());
-    *reading = ReadCallBody(body_text_);
-    if (reading->state == BodyState::kCall) return true;
-    if (reading->state == BodyState::kNotACall) return false;
-    TF_RETURN_IF_ERROR(Feed({&token, 1}));
-  }
-  return false;
-}
-
-// Cuts the cache back to the last token that ends within the call's body, and feeds what of the body that token left
-// out: a token may run past the closing parenthesis into the arrow.
-absl::Status Generation::KeepBody(const BodyReading& reading, int64_t body_begin) {
-  const auto within = std::upper_bound(body_ends_.begin(), body_ends_.end(), reading.end) - body_ends_.begin();
-  TF_RETURN_IF_ERROR(cache_->Truncate(std::min(body_begin + within, cache_->length())));
-  // The token that completed the reading was not fed yet, and may be the body's own last.
-  std::vector<int32_t> missing(body_tokens_.begin() + (cache_->length() - body_begin), body_tokens_.begin() + within);
-  const size_t kept = within == 0 ? 0 : body_ends_[within - 1];
-  const std::vector<int32_t> rest =
-      model_.tokenizer().EncodeContinuation(std::string_view(body_text_).substr(kept, reading.end - kept));
-  missing.insert(missing.end(), rest.begin(), rest.end());
-  return missing.empty() ? absl::OkStatus() : Feed(missing);
-}
-
-// Ids of the result, cut to what the options and the context allow; `result` becomes what they say.
-std::vector<int32_t> Generation::FittingResult(std::string* result) const {
-  const int64_t room =
-      model_.context_length() - cache_->length() - std::ssize(pieces_.arrow()) - std::ssize(pieces_.closing()) - 1;
-  const int64_t most = std::min(options_.max_result_tokens, std::max<int64_t>(room, 0));
-  std::vector<int32_t> ids = pieces_.Result(*result);
-  if (std::ssize(ids) <= most) return ids;
-  ids.resize(most);
-  std::string cut = model_.tokenizer().Decode(ids);
-  if (cut.starts_with(' ')) cut.erase(0, 1);  // the blank of the piece, not of the result
-  // The cut may have fallen inside a code point.
-  for (int i = 0; i < 3 && !IsValidUtf8(cut); ++i) cut.pop_back();
-  *result = NeutralizeResult(cut);
-  // Encoding again must not grow past the room.
-  ids = pieces_.Result(*result);
-  ids.resize(std::min(std::ssize(ids), most));
-  return ids;
-}
-
-absl::Status Generation::RunCall(const BodyReading& reading, int64_t body_begin) {
-  TF_RETURN_IF_ERROR(KeepBody(reading, body_begin));
-  const bool at_start = std::exchange(at_text_start_, false);
-  DecodedCall call;
-  call.call = reading.call;
-  const std::string held = stop_.Flush();
-  decoded_.text += held;
-  decoded_.plain_text += held;
-  Emit(DecodeEventKind::kText, held);
-  decoded_.text += at_start ? "[" : " [";
-  call.byte_offset = std::ssize(decoded_.text) - 1;
-  decoded_.text += body_text_.substr(0, reading.end);
-  Emit(DecodeEventKind::kCall, PrintCallBody(call.call));
-  ++times_called_[{call.call.tool, call.call.input}];
-
-  absl::StatusOr<std::string> result = executor_.Execute(call.call, {std::nullopt, options_.interrupt});
-  TF_RETURN_IF_ERROR(options_.interrupt.Check());
-  std::vector<int32_t> ids = pieces_.arrow();
-  decoded_.text += " ->";
-  if (result.ok()) {
-    const std::vector<int32_t> result_ids = FittingResult(&*result);
-    ids.insert(ids.end(), result_ids.begin(), result_ids.end());
-    if (!result->empty()) decoded_.text += " " + *result;
-    Emit(DecodeEventKind::kResult, *result);
-    call.result = *std::move(result);
+  if (running.empty()) return absl::OkStatus();
+  const absl::StatusOr<at::Tensor> logits = parts_.model.Forward(forward);
+  if (absl::IsOutOfRange(logits.status())) {
+    // A model whose context is narrower than it says refuses a whole batch for one of its rows.
+    for (Row* row : running) TF_RETURN_IF_ERROR(RunAlone(row));
   } else {
-    // e(c, empty): the filter taught the model that this says nothing.
-    call.error = std::string(result.status().message());
-    Emit(DecodeEventKind::kError, call.error);
+    TF_RETURN_IF_ERROR(logits.status());
+    for (size_t r = 0; r < running.size(); ++r) {
+      Settle(running[r]->generation->TakeLogits(logits->narrow(0, static_cast<int64_t>(r), 1)), running[r]);
+    }
   }
-  decoded_.text += "]";
-  ids.insert(ids.end(), pieces_.closing().begin(), pieces_.closing().end());
-  decoded_.calls.push_back(std::move(call));
-  if (!Fits(std::ssize(ids))) return OutOfRange("the context is full");
-  return Feed(ids);
+  RemoveEnded();
+  return absl::OkStatus();
 }
 
-// Takes the opening. False where what followed was not a call and the opening has been taken back.
-absl::StatusOr<bool> Generation::TryCall() {
-  const int64_t before = cache_->length();
-  const at::Tensor logits_before = logits_;
-  const std::vector<int32_t>& opening = at_text_start_ ? pieces_.opening_at_start() : pieces_.opening_in_text();
-  if (!Fits(std::ssize(opening) + 1)) return false;
-  TF_RETURN_IF_ERROR(Feed(opening));
-  const int64_t body_begin = cache_->length();
-  BodyReading reading;
-  TF_ASSIGN_OR_RETURN(const bool is_call, WriteCall(&reading));
-  if (is_call) {
-    decoded_.tokens += std::ssize(opening) + std::ssize(body_tokens_);
-    TF_RETURN_IF_ERROR(RunCall(reading, body_begin));
-    return true;
+absl::StatusOr<std::vector<absl::StatusOr<Decoded>>> Batch::Run() {
+  while (true) {
+    TF_RETURN_IF_ERROR(parts_.options.interrupt.Check());
+    StartSome();
+    if (rows_.empty()) break;
+    TF_RETURN_IF_ERROR(AnswerCalls());
+    TF_RETURN_IF_ERROR(RunModel());
   }
-  ++taken_back_;
-  TF_RETURN_IF_ERROR(cache_->Truncate(before));
-  logits_ = logits_before;
-  return false;
-}
-
-absl::StatusOr<Decoded> Generation::Run(std::string_view prompt) {
-  no_opening_ = at::zeros({model_.vocab_size()}, at::kFloat);
-  for (const int32_t id : pieces_.opening_ids()) no_opening_.data_ptr<float>()[id] = kMinusInfinity;
-  std::string context;
-  if (options_.tool_use == ToolUse::kInContext) {
-    for (const std::shared_ptr<const Tool>& tool : registry_.tools()) context += InContextExamples(*tool);
-  }
-  at_text_start_ = context.empty() && prompt.empty();
-  std::vector<int32_t> ids = {model_.tokenizer().start_id()};
-  const std::vector<int32_t> prompt_ids = model_.tokenizer().Encode(context + std::string(prompt));
-  ids.insert(ids.end(), prompt_ids.begin(), prompt_ids.end());
-  if (!Fits(std::ssize(ids))) {
-    return OutOfRange("the prompt has {} tokens, the context {}", ids.size(), model_.context_length());
-  }
-  TF_RETURN_IF_ERROR(options_.interrupt.Check());
-  TF_RETURN_IF_ERROR(Feed(ids));
-
-  decoded_.stop_reason = StopReason::kMaxTokens;
-  while (decoded_.tokens < options_.max_new_tokens) {
-    TF_RETURN_IF_ERROR(options_.interrupt.Check());
-    bool may_open = MayOpen();
-    if (may_open && AnyAmongTop(Logits(), pieces_.opening_ids(), options_.opening_top_k)) {
-      absl::StatusOr<bool> called = TryCall();
-      if (absl::IsOutOfRange(called.status())) {
-        decoded_.stop_reason = StopReason::kContextFull;
-        break;
-      }
-      TF_RETURN_IF_ERROR(called.status());
-      if (*called) continue;
-      may_open = false;
-    }
-    TF_ASSIGN_OR_RETURN(const int32_t token, Choose(may_open));
-    if (IsEnd(token)) {
-      decoded_.stop_reason = StopReason::kEndToken;
-      break;
-    }
-    ++decoded_.tokens;
-    at_text_start_ = false;
-    AddText(model_.tokenizer().TokenBytes(token));
-    if (stop_.stopped()) {
-      decoded_.stop_reason = StopReason::kStopText;
-      break;
-    }
-    if (!Fits(1)) {
-      decoded_.stop_reason = StopReason::kContextFull;
-      break;
-    }
-    TF_RETURN_IF_ERROR(Feed({&token, 1}));
-  }
-  const std::string held = stop_.Flush();
-  decoded_.text += held;
-  decoded_.plain_text += held;
-  Emit(DecodeEventKind::kText, held);
-  return std::move(decoded_);
+  return std::move(results_);
 }
 
 }  // namespace
@@ -334,9 +237,16 @@ std::string_view StopReasonName(StopReason reason) {
 AugmentingDecoder::AugmentingDecoder(const LanguageModel& model, const ToolRegistry& registry, ToolExecutor& executor)
     : model_(model), registry_(registry), executor_(executor) {}
 
-absl::StatusOr<Decoded> AugmentingDecoder::Decode(std::string_view prompt, const DecodeOptions& options) const {
+absl::StatusOr<std::vector<absl::StatusOr<Decoded>>> AugmentingDecoder::DecodeBatch(
+    std::span<const std::string> prompts, const DecodeOptions& options) const {
   TF_RETURN_IF_ERROR(CheckOptions(options));
-  return Generation(model_, registry_, executor_, options).Run(prompt);
+  return Batch({model_, registry_, executor_, options}, prompts).Run();
+}
+
+absl::StatusOr<Decoded> AugmentingDecoder::Decode(std::string_view prompt, const DecodeOptions& options) const {
+  const std::string one(prompt);
+  TF_ASSIGN_OR_RETURN(std::vector<absl::StatusOr<Decoded>> results, DecodeBatch({&one, 1}, options));
+  return std::move(results.front());
 }
 
 }  // namespace toolformer
