@@ -2,9 +2,11 @@
 
 #include <cmath>
 #include <condition_variable>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -44,35 +46,52 @@ class Answers {
   Answers(ToolExecutor& executor, const Interrupt& interrupt) : executor_(executor), interrupt_(interrupt) {}
   ~Answers() {
     // They end with the executor's deadline, or with the interrupt.
-    for (std::thread& thread : threads_) thread.join();
+    for (auto& [row, thread] : threads_) {
+      if (thread.joinable()) thread.join();
+    }
   }
 
+  // A row waits for one answer at a time.
   void Get(size_t row, const Call& call) {
-    ++awaited_;
-    threads_.emplace_back([this, row, call] {
-      absl::StatusOr<std::string> result = executor_.Execute(call, {std::nullopt, interrupt_});
-      const std::lock_guard lock(mutex_);
-      arrived_.push_back({row, std::move(result)});
-      some_.notify_one();
-    });
+    try {
+      threads_.emplace(row, std::thread([this, row, call] {
+                         Arrive({row, executor_.Execute(call, {std::nullopt, interrupt_})});
+                       }));
+    } catch (const std::system_error& error) {
+      threads_.emplace(row, std::thread());
+      Arrive({row, ResourceExhausted("no thread could be started for the tool: {}", error.what())});
+    }
   }
 
   // Those that are there; waits for one where `wait`, unless none is awaited.
   std::vector<Answer> Take(const bool& wait) {
-    std::unique_lock lock(mutex_);
-    if (wait && awaited_ > 0) some_.wait(lock, [&] { return !arrived_.empty(); });
-    awaited_ -= arrived_.size();
-    return std::exchange(arrived_, {});
+    std::vector<Answer> arrived;
+    {
+      std::unique_lock lock(mutex_);
+      if (wait && !threads_.empty()) some_.wait(lock, [&] { return !arrived_.empty(); });
+      arrived = std::exchange(arrived_, {});
+    }
+    for (const Answer& answer : arrived) {
+      const auto thread = threads_.find(answer.row);
+      if (thread->second.joinable()) thread->second.join();
+      threads_.erase(thread);
+    }
+    return arrived;
   }
 
  private:
+  void Arrive(Answer answer) {
+    const std::lock_guard lock(mutex_);
+    arrived_.push_back(std::move(answer));
+    some_.notify_one();
+  }
+
   ToolExecutor& executor_;
   const Interrupt interrupt_;
   std::mutex mutex_;
   std::condition_variable some_;
   std::vector<Answer> arrived_;
-  size_t awaited_ = 0;  // of the caller's thread only
-  std::vector<std::thread> threads_;
+  std::map<size_t, std::thread> threads_;  // by row; of the caller's thread only
 };
 
 // Some prompts that are continued together.
