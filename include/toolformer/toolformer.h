@@ -15,6 +15,7 @@
 #include "toolformer/fine_tuner.h"
 #include "toolformer/interrupt.h"
 #include "toolformer/loss_filter.h"
+#include "toolformer/math_suite.h"
 #include "toolformer/model.h"
 #include "toolformer/perplexity.h"
 #include "toolformer/tokenizer.h"
