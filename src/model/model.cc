@@ -155,8 +155,8 @@ absl::StatusOr<std::unique_ptr<Model>> Model::Load(const std::string& path, cons
   const WeightType type = TypeOn(device, options);
   return GuardLibtorch([&]() -> absl::StatusOr<std::unique_ptr<Model>> {
     const c10::InferenceMode inference;
-    TF_ASSIGN_OR_RETURN(ModelRead read,
-                        ReadModel(path, type == WeightType::kBFloat16 ? at::kBFloat16 : at::kFloat, options.progress));
+    const at::ScalarType stored = type == WeightType::kBFloat16 ? at::kBFloat16 : at::kFloat;
+    TF_ASSIGN_OR_RETURN(ModelRead read, ReadModel(path, {stored, options.adapter, options.progress}));
     read.description.info.type = type;
     const TransformerSpec& spec = read.description.spec;
     std::unique_ptr<Runner> runner = MakeRunner(spec, std::move(read.weights), device, options);

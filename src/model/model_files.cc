@@ -12,6 +12,7 @@
 #include "src/base/status.h"
 #include "src/files/gguf.h"
 #include "src/model/libtorch_guard.h"
+#include "src/model/low_rank.h"
 
 namespace toolformer {
 namespace {
@@ -99,13 +100,24 @@ nlohmann::json ConfigToWrite(const Checkpoint& checkpoint, const Tokenizer& toke
   return config;
 }
 
+absl::Status AddAdapter(const std::string& folder, ModelRead* read) {
+  return GuardLibtorch([&]() -> absl::Status {
+    ModelDescription& description = read->description;
+    TF_ASSIGN_OR_RETURN(const LowRankAdapter adapter,
+                        ReadAdapter(folder, AdaptableParts(*description.family, description.spec, read->weights)));
+    MergeAdapter(adapter);
+    description.info.fingerprint =
+        fmt::format("{:016x}", CombineSeeds({HashBytes(description.info.fingerprint), HashOf(adapter)}));
+    return absl::OkStatus();
+  });
+}
+
 }  // namespace
 
-absl::StatusOr<ModelRead> ReadModel(const std::string& path, at::ScalarType type,
-                                    const std::function<void(uint64_t done, uint64_t total)>& progress) {
+absl::StatusOr<ModelRead> ReadModel(const std::string& path, const ReadModelOptions& options) {
   TF_ASSIGN_OR_RETURN(Checkpoint checkpoint, OpenCheckpoint(path));
   const std::string& where = checkpoint.config->where();
-  const WeightSource source{*checkpoint.weights, checkpoint.file, where, type, progress};
+  const WeightSource source{*checkpoint.weights, checkpoint.file, where, options.type, options.progress};
   TransformerSpec& spec = checkpoint.spec;
   if (spec.vocab_size == 0) {
     TF_ASSIGN_OR_RETURN(spec.vocab_size, EmbeddingRows(source));
@@ -130,6 +142,7 @@ absl::StatusOr<ModelRead> ReadModel(const std::string& path, at::ScalarType type
   for (const TensorInfo& tensor : checkpoint.weights->tensors()) info.parameters += tensor.elements;
   TF_ASSIGN_OR_RETURN(read.weights, GuardLibtorch([&] { return LoadWeights(source, spec); }));
   description.spec = std::move(spec);
+  if (!options.adapter.empty()) TF_RETURN_IF_ERROR(AddAdapter(options.adapter, &read));
   return read;
 }
 

@@ -30,9 +30,14 @@ struct ModelRead {  // NOLINT(bugprone-exception-escape): likewise
   TransformerWeights weights;  // on the CPU; matrices of the wanted type, norms f32
 };
 
+struct ReadModelOptions {
+  at::ScalarType type = at::kFloat;
+  std::string adapter;  // as ModelOptions::adapter
+  std::function<void(uint64_t done, uint64_t total)> progress;
+};
+
 // Reads a .gguf file or a Hugging Face folder. Errors as Model::Load.
-absl::StatusOr<ModelRead> ReadModel(const std::string& path, at::ScalarType type,
-                                    const std::function<void(uint64_t done, uint64_t total)>& progress);
+absl::StatusOr<ModelRead> ReadModel(const std::string& path, const ReadModelOptions& options);
 
 // Writes a Hugging Face folder with weights of the description's shapes, as Model::Save. The tokenizer's files come
 // from where the description was read, which must still be there.

@@ -37,31 +37,45 @@ class Placer {
     return !name.empty() && names_.has(name);
   }
 
+  static Placement MakePlacement(const at::Tensor& target) {
+    Placement placement;
+    placement.shape = target.sizes().vec();
+    placement.target = target;
+    return placement;
+  }
   void Add(Role role, const char* suffix, Placement placement) {
+    placement.role = role;
+    placement.layer = layer_;
     placement.name = StoredName(file_.names, role, layer_, names_) + suffix;
     placements_.push_back(std::move(placement));
   }
   void Matrix(Role role, const at::Tensor& target) {
-    if (target.defined()) Add(role, ".weight", {"", target.sizes().vec(), target, {}, false, 0.0});
+    if (target.defined()) Add(role, ".weight", MakePlacement(target));
   }
   void Vector(Role role, const char* suffix, const at::Tensor& target, const RowOrder& order) {
-    if (target.defined()) Add(role, suffix, {"", target.sizes().vec(), target, order, false, 0.0});
+    if (!target.defined()) return;
+    Placement placement = MakePlacement(target);
+    placement.order = order;
+    Add(role, suffix, std::move(placement));
   }
 
   void PlaceNorm(Role role, const Norm& norm) {
     if (!norm.weight.defined() || !spec_.norm_parameters) return;
-    Add(role, ".weight", {"", norm.weight.sizes().vec(), norm.weight, {}, false, file_.layout.norm_weight_offset});
+    Placement placement = MakePlacement(norm.weight);
+    placement.offset = file_.layout.norm_weight_offset;
+    Add(role, ".weight", std::move(placement));
     Vector(role, ".bias", norm.bias, {});
   }
 
   void PlaceParts(const std::vector<Part>& parts, const Linear& linear) {
     int64_t row = 0;
     for (const Part& part : parts) {
-      const at::Tensor rows = linear.weight.narrow(0, row, part.rows);
-      std::vector<int64_t> shape = rows.sizes().vec();
-      const bool transposed = file_.layout.transposed_linears;
-      if (transposed) std::swap(shape[0], shape[1]);
-      Add(part.role, ".weight", {"", shape, rows, part.order, transposed, 0.0});
+      Placement placement = MakePlacement(linear.weight.narrow(0, row, part.rows));
+      placement.first_row = row;
+      placement.order = part.order;
+      placement.transposed = file_.layout.transposed_linears;
+      if (placement.transposed) std::swap(placement.shape[0], placement.shape[1]);
+      Add(part.role, ".weight", std::move(placement));
       if (linear.bias.defined()) Vector(part.role, ".bias", linear.bias.narrow(0, row, part.rows), part.order);
       row += part.rows;
     }

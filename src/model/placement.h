@@ -25,6 +25,9 @@ struct RowOrder {
 };
 
 struct Placement {
+  Role role = Role::kEmbedding;
+  int64_t layer = 0;
+  int64_t first_row = 0;       // of the target within our tensor
   std::string name;            // in the file
   std::vector<int64_t> shape;  // in the file
   at::Tensor target;           // our rows: [rows, columns], or [rows] for biases and norms

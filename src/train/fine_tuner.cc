@@ -337,7 +337,7 @@ absl::StatusOr<FineTuner> FineTuner::Create(const FineTunerOptions& options) {
 absl::StatusOr<FineTuneResult> FineTuner::Run(const FineTuneJob& job, const Interrupt& interrupt,
                                               const std::function<void(const FineTuneProgress&)>& progress) const {
   TF_ASSIGN_OR_RETURN(const c10::Device device, OpenDevice(options_.device));
-  TF_ASSIGN_OR_RETURN(ModelRead read, ReadModel(job.model, at::kFloat, {}));
+  TF_ASSIGN_OR_RETURN(ModelRead read, ReadModel(job.model, {}));
   const TransformerSpec& spec = read.description.spec;
   TF_RETURN_IF_ERROR(CheckSequences(job.training, spec.vocab_size));
   TF_RETURN_IF_ERROR(CheckSequences(job.development, spec.vocab_size));

@@ -40,7 +40,7 @@ inline std::vector<TrainingSequence> SequencesOf(const nlohmann::json& expected)
 }
 
 inline ModelRead ReadFixture(const std::string& name) {
-  absl::StatusOr<ModelRead> read = ReadModel(Fixture("models/" + name), at::kFloat, {});
+  absl::StatusOr<ModelRead> read = ReadModel(Fixture("models/" + name), {});
   REQUIRE_MESSAGE(read.ok(), std::string(read.status().message()));
   return *std::move(read);
 }
