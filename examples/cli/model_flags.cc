@@ -30,6 +30,9 @@ std::string TypeName(WeightType type) {
 void AddModelFlags(CLI::App* app, ModelFlags* flags) {
   app->add_option("--model", flags->path, "a .gguf file, or a Hugging Face folder")->required()->type_name("PATH");
   const std::string group = "Running the model";
+  app->add_option("--adapter", flags->adapter, "a folder of a low-rank adapter (PEFT), as 'tune --rank' makes them")
+      ->type_name("FOLDER")
+      ->group(group);
   app->add_option("--device", flags->device, "cpu or cuda:N")->capture_default_str()->group(group);
   app->add_option(
          "--dtype", flags->dtype,
@@ -49,6 +52,7 @@ absl::StatusOr<std::unique_ptr<Model>> LoadModel(const ModelFlags& flags) {
   if (flags.threads > 0) at::set_num_threads(flags.threads);
   ModelOptions options;
   options.device = flags.device;
+  options.adapter = flags.adapter;
   if (flags.dtype != "auto") options.type = Types().at(flags.dtype);
   ProgressLine progress({});
   options.progress = [&](uint64_t done, uint64_t total) {

@@ -15,6 +15,7 @@ struct ModelFlags {
   std::string path;
   std::string device = "cpu";
   std::string dtype = "auto";
+  std::string adapter;
   int threads = 0;  // 0: as many as libtorch takes by itself
 };
 

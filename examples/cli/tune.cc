@@ -26,6 +26,8 @@ struct TuneFlags {
   FineTunerOptions tuner;
   std::string decay = "constant";
   std::string dtype = "float32";
+  int64_t rank = 0;    // 0: all weights learn
+  double alpha = 0.0;  // 0: twice the rank
   bool dry_run = false;
   bool quiet = false;
 };
@@ -110,6 +112,9 @@ absl::Status RunTune(TuneFlags flags) {
     flags.tuner.decay = flags.decay == "linear" ? LearningRateDecay::kLinear : LearningRateDecay::kCosine;
   }
   if (flags.dtype == "bfloat16") flags.tuner.type = WeightType::kBFloat16;
+  if (flags.rank > 0) {
+    flags.tuner.low_rank = {flags.rank, flags.alpha > 0 ? flags.alpha : 2.0 * static_cast<double>(flags.rank)};
+  }
   flags.dataset.seed = flags.tuner.seed;
   CLI_ASSIGN_OR_RETURN(const FineTuner tuner, FineTuner::Create(flags.tuner));
   CLI_ASSIGN_OR_RETURN(const std::shared_ptr<const Tokenizer> tokenizer, LoadTokenizer(flags.model));
@@ -199,6 +204,10 @@ void AddRecipeFlags(CLI::App* app, TuneFlags* flags) {
   add("--clip", &tuner.max_gradient_norm, "largest norm of a step's gradient; 0: any", "NORM");
   add("--weight-decay", &tuner.weight_decay, "of matrices", "RATE");
   add("--seed", &tuner.seed, "of the order of the texts, and of which are held out", "N");
+  add("--rank", &flags->rank, "learn low-rank adapters (LoRA) of this rank; 0: all weights", "N")
+      ->check(CLI::NonNegativeNumber);
+  add("--alpha", &flags->alpha, "scale of the adapters times their rank; 0: twice the rank", "ALPHA")
+      ->check(CLI::NonNegativeNumber);
   add("--device", &tuner.device, "cpu or cuda:N", "TEXT");
   add("--dtype", &flags->dtype, "of matrices and activations: float32 or bfloat16", "TYPE")
       ->check(CLI::IsMember({"float32", "bfloat16"}));

@@ -21,6 +21,12 @@ namespace toolformer {
 // What the learning rate does after the warm-up.
 enum class LearningRateDecay { kConstant, kLinear, kCosine };
 
+// Low-rank adapters (Hu et al., 2021: LoRA) of all linear maps of attention and MLP: only they learn.
+struct TOOLFORMER_API LowRankOptions {
+  int64_t rank = 16;
+  double alpha = 32.0;  // the product of the two matrices counts alpha / rank
+};
+
 struct TOOLFORMER_API FineTunerOptions {
   // The paper's recipe (appendix B).
   int64_t batch_size = 128;           // sequences of a step
@@ -36,6 +42,8 @@ struct TOOLFORMER_API FineTunerOptions {
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
   double weight_decay = 0.0;  // of matrices
   uint64_t seed = 0;          // of the order of the sequences
+
+  std::optional<LowRankOptions> low_rank;  // absent: all weights learn
 
   std::string device = "cpu";              // as ModelOptions::device
   WeightType type = WeightType::kFloat32;  // of matrices and activations; what learns is float32 all the same
@@ -62,14 +70,15 @@ struct TOOLFORMER_API FineTuneResult {
   double first_development_loss = 0.0;  // of the model as it was, nats a token
   double best_development_loss = 0.0;
   bool stopped_early = false;  // a loss was not finite; what is kept is the best state before it
-  std::string model_folder;    // a Hugging Face folder
+  // A Hugging Face folder; of low-rank adapters a folder of PEFT's (ModelOptions::adapter), in bfloat16.
+  std::string model_folder;
 };
 
 // What is to be learned by what.
 struct TOOLFORMER_API FineTuneJob {
   std::string model;  // path of the base model, as Model::Load takes it
-  // Where the run lives: log.jsonl, checkpoints, and in the end model/, a Hugging Face folder. Made where it is not
-  // there. One run in a folder at a time.
+  // Where the run lives: log.jsonl, checkpoints, and in the end model/. Made where it is not there. One run in a folder
+  // at a time.
   std::string folder;
   std::span<const TrainingSequence> training;
   // To choose the best state by; may be empty: then the last one is it.

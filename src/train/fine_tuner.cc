@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <filesystem>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -47,6 +48,12 @@ absl::Status CheckOptions(const FineTunerOptions& options) {
   if (!(options.beta1 >= 0 && options.beta1 < 1 && options.beta2 >= 0 && options.beta2 < 1)) {
     return InvalidArgument("beta1 and beta2 are {} and {}; they must be at least 0 and less than 1", options.beta1,
                            options.beta2);
+  }
+  if (options.low_rank && !(options.low_rank->rank >= 1 && options.low_rank->rank <= 65536)) {
+    return InvalidArgument("the rank of the adapters is {}; it must be within 1 and 65536", options.low_rank->rank);
+  }
+  if (options.low_rank && !(options.low_rank->alpha > 0 && std::isfinite(options.low_rank->alpha))) {
+    return InvalidArgument("alpha of the adapters is {}; it must be above 0", options.low_rank->alpha);
   }
   if (options.type == WeightType::kInt8) return Unimplemented("int8 weights do not learn; use float32 or bfloat16");
   return absl::OkStatus();
@@ -104,6 +111,7 @@ Json Describe(const ModelInfo& model, const FineTunerOptions& options, const Fin
   run["epsilon"] = options.epsilon;
   run["weight_decay"] = options.weight_decay;
   run["seed"] = options.seed;
+  if (options.low_rank) run["low_rank"] = {{"rank", options.low_rank->rank}, {"alpha", options.low_rank->alpha}};
   run["device"] = options.device;
   run["type"] = options.type == WeightType::kBFloat16 ? "bfloat16" : "float32";
   run["tokens_per_pass"] = options.tokens_per_pass;
@@ -164,6 +172,16 @@ struct Work {
   std::unique_ptr<RunFolder> folder;
   std::vector<TrainingSequence> training, development;
 };
+
+TrainableTransformer::Settings SettingsOf(const FineTunerOptions& options, const at::Device& device) {
+  TrainableTransformer::Settings settings;
+  settings.device = device;
+  if (options.type == WeightType::kBFloat16) settings.type = at::kBFloat16;
+  settings.recompute_layers = options.recompute_layers;
+  settings.low_rank = options.low_rank;
+  settings.seed = options.seed;
+  return settings;
+}
 
 class TrainingRun {
  public:

@@ -2,11 +2,15 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 
+#include <cmath>
 #include <set>
 #include <utility>
 
+#include "src/base/random.h"
 #include "src/model/device.h"
 #include "src/train/gradient_record.h"
 
@@ -37,16 +41,62 @@ TransformerWeights Typed(TransformerWeights weights, at::ScalarType type) {
   return weights;
 }
 
+// The linear map of a layer that holds a stored one.
+const Linear& LinearOf(const LayerWeights& layer, Role role) {
+  switch (role) {
+    case Role::kAttentionOut:
+      return layer.attention_out;
+    case Role::kGate:
+    case Role::kUp:
+      return layer.up;
+    case Role::kDown:
+      return layer.down;
+    default:
+      return layer.query_key_value;
+  }
+}
+
 }  // namespace
 
-TrainableTransformer::TrainableTransformer(TransformerSpec spec, TransformerWeights weights, const Settings& settings)
+TrainableTransformer::TrainableTransformer(const Family& family, TransformerSpec spec, TransformerWeights weights,
+                                           const Settings& settings)
     : settings_(settings),
       masters_(OnDevice(std::move(weights), settings.device)),
       layers_(std::move(spec), Typed(masters_, settings.type), settings.device, operators_) {
-  Collect();
+  if (settings.low_rank) {
+    CollectAdapter(family);
+  } else {
+    CollectWeights();
+  }
 }
 
-void TrainableTransformer::Collect() {
+// A starts uniform as PEFT's does, B with zeros: at first an adapter adds nothing.
+void TrainableTransformer::CollectAdapter(const Family& family) {
+  adapter_.rank = settings_.low_rank->rank;
+  adapter_.alpha = settings_.low_rank->alpha;
+  adapter_.parts = AdaptableParts(family, spec(), layers_.weights());
+  RandomStream random(CombineSeeds({settings_.seed, HashBytes("low-rank adapters")}));
+  const auto add = [&](const at::Tensor& first_values) {
+    const at::Tensor master = first_values.to(settings_.device);
+    parameters_.push_back({master.to(settings_.type).requires_grad_(true), master});
+    return master;
+  };
+  for (LowRankPart& part : adapter_.parts) {
+    const at::Tensor& weight = part.placement.target;
+    at::Tensor down = at::empty({adapter_.rank, weight.size(1)}, at::kFloat);
+    const double bound = 1.0 / std::sqrt(static_cast<double>(weight.size(1)));
+    for (float& value : std::span(down.data_ptr<float>(), down.numel())) {
+      value = static_cast<float>((2.0 * random.Uniform() - 1.0) * bound);
+    }
+    part.down = add(down);
+    part.up = add(at::zeros({weight.size(0), adapter_.rank}, at::kFloat));
+    const at::Tensor& down_leaf = parameters_[parameters_.size() - 2].leaf;
+    operators_.Adapt(LinearOf(layers_.weights().layers[part.placement.layer], part.placement.role).weight,
+                     {down_leaf, parameters_.back().leaf, part.placement.first_row, adapter_.scale()});
+  }
+}
+
+void TrainableTransformer::CollectWeights() {
   std::set<const c10::TensorImpl*> constant;
   if (!spec().norm_parameters) {
     ForEachNormTensor(layers_.weights(),

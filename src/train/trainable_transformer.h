@@ -6,14 +6,17 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "src/model/low_rank.h"
 #include "src/model/tensor_layers.h"
 #include "src/train/adamw.h"
 #include "src/train/packed_attention.h"
 #include "src/train/token_loss.h"
 #include "src/train/trainable_operators.h"
+#include "toolformer/fine_tuner.h"
 #include "toolformer/training_sequence.h"
 
 namespace toolformer {
@@ -27,9 +30,14 @@ class TrainableTransformer {
     // Each layer is computed again on the way back: half as much time again, and what a layer keeps only once.
     bool recompute_layers = false;
     int64_t logits_bytes = 256 << 20;  // TokenLossSettings::chunk_bytes
+    // Where given, only adapters of the layers' linear maps learn; else all weights, but for norms that the family has
+    // not.
+    std::optional<LowRankOptions> low_rank;
+    uint64_t seed = 0;  // of the adapters' first values
   };
-  // All weights learn, but for norms that the family has not. `weights`, f32, become this object's own.
-  TrainableTransformer(TransformerSpec spec, TransformerWeights weights, const Settings& settings);
+  // `weights`, f32, become this object's own.
+  TrainableTransformer(const Family& family, TransformerSpec spec, TransformerWeights weights,
+                       const Settings& settings);
 
   TrainableTransformer(const TrainableTransformer&) = delete;
   TrainableTransformer& operator=(const TrainableTransformer&) = delete;
@@ -40,6 +48,8 @@ class TrainableTransformer {
   const std::vector<TrainedParameter>& parameters() const { return parameters_; }
   // All weights as they are now, f32, on the CPU; not copied where they are there.
   TransformerWeights Masters() const;
+  // As it is now; without parts where all weights learn.
+  const LowRankAdapter& adapter() const { return adapter_; }
 
   // Runs the sequences as one pass and adds `scale` times the gradient of the returned sum to the parameters'.
   // Sum over their tokens of weight * -ln p, in nats.
@@ -53,7 +63,8 @@ class TrainableTransformer {
     TokenTargets targets;
     PackedAttention attention;
   };
-  void Collect();
+  void CollectWeights();
+  void CollectAdapter(const Family& family);
   Pass MakePass(std::span<const TrainingSequence* const> sequences) const;
   // What it records refers to the pass.
   TokenLosses Run(const Pass& pass) const;
@@ -62,6 +73,7 @@ class TrainableTransformer {
   TrainableOperators operators_;
   TransformerWeights masters_;  // f32, on the device
   const TensorLayers layers_;
+  LowRankAdapter adapter_;  // its matrices are the masters
   std::vector<TrainedParameter> parameters_;
 };
 

@@ -39,7 +39,7 @@ Trace RunSteps(const std::string& name, const TrainableTransformer::Settings& se
   const nlohmann::json expected = ExpectedTraining(name);
   const std::vector<TrainingSequence> sequences = SequencesOf(expected);
   ModelRead read = ReadFixture(name);
-  TrainableTransformer transformer(read.description.spec, std::move(read.weights), settings);
+  TrainableTransformer transformer(*read.description.family, read.description.spec, std::move(read.weights), settings);
   AdamW optimizer(transformer.parameters(),
                   {expected["beta1"], expected["beta2"], expected["epsilon"], expected["weight_decay"]});
   Trace trace;
