@@ -150,6 +150,7 @@ at::Tensor LinearBackward(const LinearRecord& record, const at::Tensor& gradient
 }  // namespace
 
 at::Tensor TrainableOperators::Lookup(const at::Tensor& table, const at::Tensor& ids) const {
+  if (!table.requires_grad()) return at::embedding(table, ids);
   return Differentiable(
       {}, [&] { return at::embedding(table, ids); },
       [table, ids](const at::Tensor& gradient) -> at::Tensor {

@@ -71,6 +71,26 @@ absl::StatusOr<FineTuneResult> Tune(const FineTuneJob& job, const FineTunerOptio
   return tuner->Run(job, interrupt, progress);
 }
 
+// Nats a token by weight, by inference.
+double LossOf(const LanguageModel& model, const std::vector<TrainingSequence>& sequences) {
+  double nats = 0.0, weight = 0.0;
+  for (const TrainingSequence& sequence : sequences) {
+    std::vector<int64_t> wanted(sequence.ids.size() - 1);
+    for (size_t i = 0; i < wanted.size(); ++i) wanted[i] = static_cast<int64_t>(i);
+    const ForwardRow row{std::span(sequence.ids).first(wanted.size()), nullptr, wanted};
+    const absl::StatusOr<at::Tensor> logits = model.Forward({&row, 1});
+    REQUIRE(logits.ok());
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      const float* line = logits->const_data_ptr<float>() + static_cast<int64_t>(i) * logits->size(1);
+      double sum = 0.0;
+      for (int64_t v = 0; v < logits->size(1); ++v) sum += std::exp(static_cast<double>(line[v]));
+      nats += sequence.weights[i] * (std::log(sum) - line[sequence.ids[i + 1]]);
+      weight += sequence.weights[i];
+    }
+  }
+  return nats / weight;
+}
+
 TEST_CASE("a run learns, keeps the best state and leaves a model") {
   const Scratch scratch;
   const Fixtures fixtures;
@@ -86,23 +106,9 @@ TEST_CASE("a run learns, keeps the best state and leaves a model") {
   CHECK(seen[8].development_loss.has_value());
   CHECK(seen[8].loss < seen[0].loss);
   // The model is the one that was measured.
-  absl::StatusOr<std::unique_ptr<Model>> model = Model::Load(result->model_folder, {});
+  const absl::StatusOr<std::unique_ptr<Model>> model = Model::Load(result->model_folder, {});
   REQUIRE_MESSAGE(model.ok(), std::string(model.status().message()));
-  double nats = 0.0, weight = 0.0;
-  for (const TrainingSequence& sequence : fixtures.development) {
-    std::vector<int64_t> wanted(sequence.ids.size() - 1);
-    for (size_t i = 0; i < wanted.size(); ++i) wanted[i] = static_cast<int64_t>(i);
-    const ForwardRow row{std::span(sequence.ids).first(wanted.size()), nullptr, wanted};
-    const at::Tensor logits = *(*model)->Forward({&row, 1});
-    for (size_t i = 0; i < wanted.size(); ++i) {
-      const float* line = logits.const_data_ptr<float>() + i * logits.size(1);
-      double sum = 0.0;
-      for (int64_t v = 0; v < logits.size(1); ++v) sum += std::exp(static_cast<double>(line[v]));
-      nats += sequence.weights[i] * (std::log(sum) - line[sequence.ids[i + 1]]);
-      weight += sequence.weights[i];
-    }
-  }
-  CHECK(nats / weight == doctest::Approx(result->best_development_loss).epsilon(1e-4));
+  CHECK(LossOf(**model, fixtures.development) == doctest::Approx(result->best_development_loss).epsilon(1e-4));
   // Nothing else stays, and the same job is done at once.
   CHECK(!fs::exists(scratch.At("run/checkpoint-000009")));
   seen.clear();
@@ -197,6 +203,24 @@ TEST_CASE("a loss that is not finite ends the run with the best state so far") {
   CHECK(result->stopped_early);
   CHECK(result->best_step == 0);
   CHECK(Model::Load(result->model_folder, {}).ok());
+}
+
+TEST_CASE("adapters learn while the model stays, and load with it") {
+  const Scratch scratch;
+  const Fixtures fixtures;
+  FineTunerOptions options = SmallSteps();
+  options.low_rank = {4, 16.0};
+  options.learning_rate = 2e-2;
+  const absl::StatusOr<FineTuneResult> result = Tune(fixtures.Job(scratch.At("run")), options);
+  REQUIRE_MESSAGE(result.ok(), std::string(result.status().message()));
+  CHECK(result->best_development_loss < result->first_development_loss - 0.05);
+  ModelOptions with;
+  with.adapter = result->model_folder;
+  const auto base = Model::Load(fixtures.Job("").model, {}), tuned = Model::Load(fixtures.Job("").model, with);
+  REQUIRE_MESSAGE(tuned.ok(), std::string(tuned.status().message()));
+  CHECK(LossOf(**base, fixtures.development) == doctest::Approx(result->first_development_loss).epsilon(1e-4));
+  // The adapter is stored in bfloat16.
+  CHECK(LossOf(**tuned, fixtures.development) == doctest::Approx(result->best_development_loss).epsilon(5e-3));
 }
 
 TEST_CASE("mistakes are named") {
