@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Callable
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from driver import annotation, curves, machine, report, resources, speed, store  # noqa: E402
+from driver import annotation, curves, machine, report, resources, speed, store, training  # noqa: E402
 from driver.rows import plain_table  # noqa: E402
 from driver.session import BENCH, Session  # noqa: E402
 from driver.workers import WorkerError  # noqa: E402
@@ -53,6 +53,7 @@ BENCHMARKS = {
     "decode1_int8": Benchmark("Decode, 1 row, int8 weights", speed.decode_settings(1, 64, 64, "int8"),
                               speed.decode_runner([speed.INT8, speed.LLAMA]), speed.int8_rows,
                               speed.decode_bars([speed.INT8, speed.LLAMA], speed.step_rate)),
+    "train": Benchmark("Fine-tuning", training.settings, training.run, training.rows, training.bars),
     "memory": Benchmark("Peak memory of annotation", resources.memory_settings, resources.run_memory, resources.memory_rows,
                         resources.memory_bars),
     "curve_length": Benchmark("Annotation by length of the text, k=5 m=5", curves.length_settings, curves.run, curves.rows,

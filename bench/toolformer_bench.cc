@@ -16,6 +16,7 @@
 #include <string>
 
 #include "naive.h"
+#include "training.h"
 #include "work.h"
 
 namespace {
@@ -105,6 +106,7 @@ absl::StatusOr<Json> Do(const Loaded& loaded, const Json& command) {
   if (what == "annotate") return Annotate(*loaded.model, command);
   if (what == "score") return toolformer::bench::Score(*loaded.model, command);
   if (what == "decode") return toolformer::bench::Decode(*loaded.model, command);
+  if (what == "train") return toolformer::bench::Train(loaded.path, command);
   if (what == "naive") return toolformer::bench::Naive(*loaded.model, command);
   return absl::InvalidArgumentError("unknown command '" + what + "'");
 }
