@@ -102,11 +102,11 @@ absl::StatusOr<Json> Do(const Loaded& loaded, const Json& command) {
   if (what == "encode") return toolformer::bench::Encode(loaded.tokenizer(), command);
   if (what == "encode_file") return toolformer::bench::EncodeFile(loaded.tokenizer(), command);
   if (what == "cut") return toolformer::bench::Cut(loaded.tokenizer(), command);
+  if (what == "train") return toolformer::bench::Train(loaded.path, command);
   if (loaded.model == nullptr) return absl::FailedPreconditionError(what + " needs the model, not its tokenizer only");
   if (what == "annotate") return Annotate(*loaded.model, command);
   if (what == "score") return toolformer::bench::Score(*loaded.model, command);
   if (what == "decode") return toolformer::bench::Decode(*loaded.model, command);
-  if (what == "train") return toolformer::bench::Train(loaded.path, command);
   if (what == "naive") return toolformer::bench::Naive(*loaded.model, command);
   return absl::InvalidArgumentError("unknown command '" + what + "'");
 }

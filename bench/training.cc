@@ -2,16 +2,22 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <vector>
 
 #include "toolformer/fine_tuner.h"
+#include "toolformer/tokenizer.h"
 
 namespace toolformer::bench {
 
 absl::StatusOr<nlohmann::json> Train(const std::string& model_path, const nlohmann::json& command) {
+  const absl::StatusOr<std::shared_ptr<const Tokenizer>> tokenizer = LoadTokenizer(model_path);
+  if (!tokenizer.ok()) return tokenizer.status();
   std::vector<TrainingSequence> sequences;
   for (const nlohmann::json& ids : command.at("sequences")) {
-    sequences.push_back({ids.get<std::vector<int32_t>>(), {}});
+    TrainingSequence& sequence = sequences.emplace_back();
+    sequence.ids = ids.get<std::vector<int32_t>>();
+    sequence.ids.insert(sequence.ids.begin(), (*tokenizer)->start_id());
   }
   FineTunerOptions options;
   options.batch_size = static_cast<int64_t>(sequences.size());

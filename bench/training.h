@@ -9,8 +9,8 @@
 
 namespace toolformer::bench {
 
-// {"sequences": [[ids], ...], "steps": N, "learning_rate": R, "folder": PATH}: N steps of all sequences, all weights
-// learning; the seconds of each step, its loss, and the tokens of one.
+// {"sequences": [[ids], ...], "steps": N, "learning_rate": R, "folder": PATH}: N steps of all sequences, each
+// behind a start token, all weights learning; the seconds of each step, its loss, and the tokens of one.
 absl::StatusOr<nlohmann::json> Train(const std::string& model_path, const nlohmann::json& command);
 
 }  // namespace toolformer::bench

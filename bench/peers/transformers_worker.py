@@ -101,7 +101,7 @@ def train(state, command):
 
     model, tokenizer = state["model"], state["tokenizer"]
     start = tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
-    sequences = [[start] + ids if ids[0] != start else ids for ids in command["sequences"]]
+    sequences = [[start] + ids for ids in command["sequences"]]
     width = max(map(len, sequences))
     ids, mask = torch.zeros(len(sequences), width, dtype=torch.long), torch.zeros(len(sequences), width, dtype=torch.long)
     for index, sequence in enumerate(sequences):
