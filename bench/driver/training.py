@@ -18,8 +18,9 @@ def run(session, result):
     ids = session.worker("ours", result).ask("encode", texts=texts)["ids"]
 
     def work(side):
-        # A process of its own: what training holds is not there when others are measured.
-        with session.start(side) as worker:
+        # A process of its own: what training holds is not there when others are measured. Ours reads the model for it.
+        command = session.command(side) + (["--tokenizer-only"] if side == "ours" else [])
+        with session.start(side, command) as worker:
             answer = worker.ask("train", sequences=ids, steps=chosen["steps"], learning_rate=chosen["learning_rate"],
                                 folder=os.path.join(session.options.scratch, "training"))
             # The first step also makes the moments.
