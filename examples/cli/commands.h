@@ -28,6 +28,7 @@ Subcommand AddPerplexity(CLI::App* parent);
 Subcommand AddSave(CLI::App* parent);
 Subcommand AddTune(CLI::App* parent);
 Subcommand AddEval(CLI::App* parent);
+Subcommand AddMine(CLI::App* parent);
 
 // From now on Ctrl-C and SIGTERM cancel the token returned; a second one ends the process at once.
 const CancelToken& CatchSignals();
