@@ -27,7 +27,7 @@ class TrainingTest(ProgramTest):
         write(cls.texts, lines_of(TEXTS))
         # A random model likes nothing in particular: every call passes.
         code, _, err = run("annotate", "--model", cls.model, "--texts", cls.texts, "--tools", "Calculator", "--calls", "worked-out",
-                           "--tau-f", -9, "--out", cls.data)
+                           "--set", "Calculator.tau_f=-9", "--out", cls.data)
         assert code == 0, err
 
     def tune(self, *more, data=None):
@@ -97,7 +97,6 @@ class TrainingTest(ProgramTest):
         for delay in (0.02, 0.1, 0.2, 0.3, 0.5):
             for kill in (signal.SIGKILL, signal.SIGTERM):
                 with self.subTest(delay=delay, kill=kill):
-                    run("mine", "--help")
                     for root, folders, files in os.walk(self.path("run"), topdown=False):
                         for name in files:
                             os.remove(os.path.join(root, name))
@@ -119,7 +118,7 @@ class TrainingTest(ProgramTest):
         self.fails(1, "eval.json", "eval", "--model", self.model, "--data", self.file("eval.json", "{}"))
         code, _, err = run(*self.tune("--quiet"))
         self.assertEqual(code, 0, err)
-        self.fails(1, "'learning_rate' differs", *self.tune("--lr", 1e-4))
+        self.fails(1, "'learning_rate' differs", *self.tune("--quiet", "--lr", 1e-4))
 
 
 if __name__ == "__main__":
