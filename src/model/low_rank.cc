@@ -104,12 +104,9 @@ TensorToWrite Write(std::string name, const at::Tensor& values, const bool& half
 
 std::vector<LowRankPart> AdaptableParts(const Family& family, const TransformerSpec& spec,
                                         const TransformerWeights& weights) {
-  PlacementNames names;
-  names.file_name = [](const std::string& name) { return name; };
-  names.has = [](const std::string&) { return true; };
   constexpr std::string_view kWeight = ".weight";
   std::vector<LowRankPart> parts;
-  for (Placement& placement : PlaceTensors({&family, family.names, family.layout}, spec, weights, names)) {
+  for (Placement& placement : PlaceTensors({&family, family.names, family.layout}, spec, weights, AllNames())) {
     if (!IsLinear(placement.role) || placement.target.dim() != 2) continue;
     LowRankPart& part = parts.emplace_back();
     part.module = placement.name.substr(0, placement.name.size() - kWeight.size());

@@ -140,6 +140,10 @@ int64_t RowOrder::OurRow(int64_t stored) const {
   return stored;
 }
 
+PlacementNames AllNames() {
+  return {[](const std::string& name) { return name; }, [](const std::string&) { return true; }};
+}
+
 std::string StoredName(std::span<const NameRule> rules, Role role, int64_t layer, const PlacementNames& names) {
   std::string first;
   for (const NameRule& rule : rules) {

@@ -43,6 +43,9 @@ struct PlacementNames {
   std::function<bool(const std::string& name)> has;
 };
 
+// Of the family's own files, with nothing missing.
+PlacementNames AllNames();
+
 std::vector<Placement> PlaceTensors(const FamilyFile& file, const TransformerSpec& spec,
                                     const TransformerWeights& weights, const PlacementNames& names);
 

@@ -9,6 +9,7 @@
 #include <fmt/ranges.h>
 
 #include <cstring>
+#include <map>
 #include <mutex>
 #include <set>
 #include <utility>
@@ -255,15 +256,26 @@ absl::StatusOr<TransformerWeights> LoadWeights(const WeightSource& source, const
   return weights;
 }
 
+void ShareTensors(const Family& family, const TransformerSpec& spec, TransformerWeights* weights) {
+  if (spec.tied_output) weights->output.weight = weights->embedding;
+  std::map<std::string, at::Tensor> first;              // by stored name
+  std::map<const c10::TensorImpl*, at::Tensor> shared;  // what replaces a tensor
+  for (const Placement& placement : PlaceTensors({&family, family.names, family.layout}, spec, *weights, AllNames())) {
+    const auto [found, is_new] = first.try_emplace(placement.name, placement.target);
+    if (!is_new) shared[placement.target.unsafeGetTensorImpl()] = found->second;
+  }
+  ForEachTensor(weights, [&](at::Tensor* tensor) {
+    const auto found = shared.find(tensor->unsafeGetTensorImpl());
+    if (found != shared.end()) *tensor = found->second;
+  });
+}
+
 std::vector<TensorToWrite> StoredTensors(const Family& family, const TransformerSpec& spec,
                                          const TransformerWeights& weights) {
   const FamilyFile file{&family, family.names, family.layout};
-  PlacementNames names;
-  names.file_name = [](const std::string& name) { return name; };
-  names.has = [](const std::string&) { return true; };
   std::vector<TensorToWrite> tensors;
   std::set<std::string> written;  // a stored tensor may serve two of our roles
-  for (const Placement& placement : PlaceTensors(file, spec, weights, names)) {
+  for (const Placement& placement : PlaceTensors(file, spec, weights, AllNames())) {
     if (!written.insert(placement.name).second) continue;
     TensorToWrite tensor;
     tensor.name = placement.name;

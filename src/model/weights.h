@@ -47,6 +47,10 @@ void ForEachTensor(TransformerWeights* weights, const std::function<void(at::Ten
 // Calls `visit` with every defined tensor of a norm.
 void ForEachNormTensor(const TransformerWeights& weights, const std::function<void(const at::Tensor&)>& visit);
 
+// Makes one tensor of those that the family's files store once: an output tied to the embedding, a norm that serves two
+// places. They are equal when they have been read; what learns has to be one.
+void ShareTensors(const Family& family, const TransformerSpec& spec, TransformerWeights* weights);
+
 // Where weights are read from and what they become.
 struct WeightSource {
   const WeightFile& file;

@@ -190,9 +190,7 @@ class TrainingRun {
         options_(options),
         work_(std::move(work)),
         plan_(std::ssize(work_.training), options),
-        transformer_(
-            description_.spec, std::move(read.weights),
-            {device, options.type == WeightType::kBFloat16 ? at::kBFloat16 : at::kFloat, options.recompute_layers}),
+        transformer_(*description_.family, description_.spec, std::move(read.weights), SettingsOf(options, device)),
         optimizer_(transformer_.parameters(), {options.beta1, options.beta2, options.epsilon, options.weight_decay}) {}
 
   absl::StatusOr<FineTuneResult> Run(const Interrupt& interrupt, const ReportProgress& progress);
@@ -257,8 +255,11 @@ absl::StatusOr<double> TrainingRun::DevelopmentLoss(const Interrupt& interrupt) 
 
 absl::Status TrainingRun::WriteBest() {
   state_.best_step = state_.step;
-  return work_.folder->WriteBest(
-      state_.step, [&](const std::string& folder) { return WriteModel(description_, transformer_.Masters(), folder); });
+  return work_.folder->WriteBest(state_.step, [&](const std::string& folder) {
+    if (!options_.low_rank) return WriteModel(description_, transformer_.Masters(), folder);
+    const std::string base = std::filesystem::path(description_.info.path).filename().string();
+    return WriteAdapter(transformer_.adapter(), base, /*half=*/true, folder);
+  });
 }
 
 absl::Status TrainingRun::WriteCheckpoint() {

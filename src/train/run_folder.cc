@@ -175,7 +175,7 @@ absl::StatusOr<std::optional<nlohmann::json>> RunFolder::ReadCheckpoint(const Na
 
 absl::Status RunFolder::WriteCheckpoint(const NamedTensors& tensors, const nlohmann::ordered_json& state) {
   const int64_t step = state.at("step");
-  TF_RETURN_IF_ERROR(WriteFolder(At("checkpoint", step), [&](const std::string& folder) -> absl::Status {
+  const absl::Status status = WriteFolder(At("checkpoint", step), [&](const std::string& folder) -> absl::Status {
     std::vector<TensorToWrite> writes;
     for (const auto& [name, tensor] : tensors) {
       TensorToWrite& write = writes.emplace_back();
@@ -189,7 +189,8 @@ absl::Status RunFolder::WriteCheckpoint(const NamedTensors& tensors, const nlohm
     }
     TF_RETURN_IF_ERROR(WriteSafetensors(folder + "/state.safetensors", std::span<const TensorToWrite>(writes)));
     return WriteText(folder + "/state.json", state.dump(2) + "\n");
-  }));
+  });
+  TF_RETURN_IF_ERROR(status);
   RemoveAllBut("checkpoint", step);
   RemoveAllBut("best", state.at("best_step"));
   return absl::OkStatus();

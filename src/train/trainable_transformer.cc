@@ -25,8 +25,10 @@ double WeightedSum(const at::Tensor& nats, const at::Tensor& weights) {
   return (nats.to(at::kDouble) * weights.to(at::kDouble)).sum().item<double>();
 }
 
-TransformerWeights OnDevice(TransformerWeights weights, const at::Device& device) {
+TransformerWeights OnDevice(const Family& family, const TransformerSpec& spec, TransformerWeights weights,
+                            const at::Device& device) {
   ForEachTensor(&weights, [&](at::Tensor* tensor) { *tensor = tensor->to(device); });
+  ShareTensors(family, spec, &weights);
   return weights;
 }
 
@@ -61,7 +63,7 @@ const Linear& LinearOf(const LayerWeights& layer, Role role) {
 TrainableTransformer::TrainableTransformer(const Family& family, TransformerSpec spec, TransformerWeights weights,
                                            const Settings& settings)
     : settings_(settings),
-      masters_(OnDevice(std::move(weights), settings.device)),
+      masters_(OnDevice(family, spec, std::move(weights), settings.device)),
       layers_(std::move(spec), Typed(masters_, settings.type), settings.device, operators_) {
   if (settings.low_rank) {
     CollectAdapter(family);

@@ -56,13 +56,13 @@ TEST_CASE("the first number, or the first behind an equals sign") {
 }
 
 TEST_CASE("SVAMP") {
-  const MathProblems read = Read(R"([{"ID": "chal-1", "Body": "Packs cost 76 dollars. There is a discount of 25",
-      "Question": "How much is a pack?", "Equation": "( 76.0 - 25.0 )", "Answer": 51.0, "Type": "Subtraction"}])");
+  const MathProblems read = Read(R"x([{"ID": "chal-1", "Body": "Packs cost 76 dollars. There is a discount of 25",
+      "Question": "How much is a pack?", "Equation": "( 76.0 - 25.0 )", "Answer": 51.0, "Type": "Subtraction"}])x");
   REQUIRE(read.problems.size() == 1);
-CHECK(read.problems[0].id == "chal-1");
-CHECK(read.problems[0].answer == 51);
-CHECK(MathPrompt(read.problems[0]) ==
-      "Packs cost 76 dollars. There is a discount of 25 How much is a pack? The answer is");
+  CHECK(read.problems[0].id == "chal-1");
+  CHECK(read.problems[0].answer == 51);
+  CHECK(MathPrompt(read.problems[0]) ==
+        "Packs cost 76 dollars. There is a discount of 25 How much is a pack? The answer is");
 }
 
 TEST_CASE("MAWPS, with answers as numbers or as text") {

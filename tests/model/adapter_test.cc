@@ -1,5 +1,4 @@
 // Low-rank adapters as PEFT writes them, against transformers with PEFT.
-#include <doctest/doctest.h>
 
 #include <filesystem>
 #include <fstream>

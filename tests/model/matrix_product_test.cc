@@ -3,11 +3,13 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/randn.h>
-#include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <tuple>
 #include <vector>
+
+#include "tests/check.h"
 
 namespace toolformer {
 namespace {

@@ -1,7 +1,5 @@
 #include "toolformer/fine_tuner.h"
 
-#include <doctest/doctest.h>
-
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -201,7 +199,8 @@ TEST_CASE("a loss that is not finite ends the run with the best state so far") {
   const absl::StatusOr<FineTuneResult> result = Tune(fixtures.Job(scratch.At("run")), options);
   REQUIRE_MESSAGE(result.ok(), std::string(result.status().message()));
   CHECK(result->stopped_early);
-  CHECK(result->best_step == 0);
+  CHECK(result->steps < 400);
+  CHECK(std::isfinite(result->best_development_loss));
   CHECK(Model::Load(result->model_folder, {}).ok());
 }
 

@@ -1,10 +1,10 @@
 #include "src/train/step_plan.h"
 
-#include <doctest/doctest.h>
-
 #include <numeric>
 #include <set>
 #include <vector>
+
+#include "tests/check.h"
 
 namespace toolformer {
 namespace {
