@@ -118,7 +118,7 @@ class TrainingTest(ProgramTest):
         self.fails(1, "eval.json", "eval", "--model", self.model, "--data", self.file("eval.json", "{}"))
         code, _, err = run(*self.tune("--quiet"))
         self.assertEqual(code, 0, err)
-        self.fails(1, "'learning_rate' differs", *self.tune("--quiet", "--lr", 1e-4))
+        self.fails(1, "'max_gradient_norm' differs", *self.tune("--quiet", "--clip", 0.5))
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ struct Host {
       int most = most_running;
       while (now > most && !most_running.compare_exchange_weak(most, now)) {
       }
-      if (!returns_at_once) std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      if (!returns_at_once) std::this_thread::sleep_for(std::chrono::milliseconds(20));
       --running;
       return prefix + std::string(input);
     };
