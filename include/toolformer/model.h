@@ -97,8 +97,8 @@ struct TOOLFORMER_API ModelOptions {
   Kernels kernels = Kernels::kOwn;
   // Weights and activations; logits are f32 in every case. Absent: float32 on the CPU, bfloat16 on CUDA.
   std::optional<WeightType> type;
-  // Folder of a low-rank adapter in PEFT's format (adapter_config.json, adapter_model.safetensors), which is added to the
-  // weights; empty: none.
+  // Folder of a low-rank adapter in PEFT's format (adapter_config.json, adapter_model.safetensors), which is added to
+  // the weights; empty: none.
   std::string adapter;
   // Lowers the context of the file; 0 keeps it.
   int64_t context_length = 0;

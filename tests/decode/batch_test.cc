@@ -34,7 +34,7 @@ ToyModel Scripted(const std::vector<std::string>& scripts) {
 }
 
 const std::vector<std::string> kScripts = {
-    "a: nothing to call here.",    "b: one [Slow(1) -> s1] and then",  "c: [Fast(2) -> f2] [Slow(3) -> s3] chained",
+    "a: nothing to call here.",    "b: one [Slow(1) -> s1] and then",    "c: [Fast(2) -> f2] [Slow(3) -> s3] chained",
     "d: broken [Slow(4 and so on", "e: [Slow(5) -> s5] [Slow(6) -> s6]", "f: [Nobody(7) ->] goes on",
 };
 
