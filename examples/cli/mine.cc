@@ -29,22 +29,23 @@ struct MineFlags {
 
 // A text that a tool could be called in.
 struct Found {
-  int64_t places = 0;  // different ones that calls were worked out for
+  int64_t places = 0;     // different ones that calls were worked out for
+  double evidence = 0.0;  // sum over them, in nats
   double score = 0.0;
   size_t order = 0;
   std::string line;
 };
 
-int64_t Places(const ToolRegistry& registry, const Document& document) {
-  int64_t places = 0;
-  for (const std::shared_ptr<const Tool>& tool : registry.tools()) {
-    if (!tool->propose) continue;
-    std::vector<size_t> offsets;
-    for (const WorkedOutCall& call : tool->propose(document)) offsets.push_back(call.byte_offset);
-    offsets.erase(std::unique(offsets.begin(), offsets.end()), offsets.end());
-    places += std::ssize(offsets);
+void AddPlaces(const Tool& tool, const Document& document, Found* found) {
+  if (!tool.propose) return;
+  const std::vector<WorkedOutCall> calls = tool.propose(document);
+  for (size_t i = 0; i < calls.size();) {
+    double best = 0.0;
+    const size_t place = calls[i].byte_offset;
+    for (; i < calls.size() && calls[i].byte_offset == place; ++i) best = std::max(best, calls[i].evidence);
+    ++found->places;
+    found->evidence += best;
   }
-  return places;
 }
 
 absl::Status RunMine(const MineFlags& flags) {
@@ -69,11 +70,14 @@ absl::Status RunMine(const MineFlags& flags) {
       }
       const int64_t bytes = std::ssize(document->text);
       if (bytes < flags.min_bytes || bytes > flags.max_bytes) continue;
-      const int64_t places = Places(*registry, *document);
-      if (places < flags.min_calls) continue;
-      // Places for each byte that a model has to read; the root keeps one short line from beating a rich paragraph.
-      const double score = static_cast<double>(places) / std::sqrt(static_cast<double>(bytes));
-      found.push_back({places, score, found.size(), std::string(line)});
+      Found text;
+      for (const std::shared_ptr<const Tool>& tool : registry->tools()) AddPlaces(*tool, *document, &text);
+      if (text.places < flags.min_calls) continue;
+      // Evidence for each byte that a model has to read; the root keeps one short line from beating a rich paragraph.
+      text.score = text.evidence / std::sqrt(static_cast<double>(bytes));
+      text.order = found.size();
+      text.line = line;
+      found.push_back(std::move(text));
     }
   }
   std::sort(found.begin(), found.end(),
@@ -97,7 +101,7 @@ Subcommand AddMine(CLI::App* parent) {
   CLI::App* app = parent->add_subcommand("mine", "Pick the texts that are likely to give calls, without a model");
   app->description(
       "Works out calls for each text with the tools' own programs and writes the texts that have any, those with the\n"
-      "most places for their length first, so that the model's time goes where calls are.");
+      "numbers that chance would hardly explain first, so that the model's time goes where calls are.");
   app->add_option("--texts", flags->texts, "texts, one JSON object a line")->required()->type_name("FILE.jsonl ...");
   app->add_option("--tools", flags->tools.names, "tools, separated by commas: " + KnownTools())
       ->required()

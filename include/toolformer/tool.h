@@ -52,6 +52,8 @@ using DocumentHeuristic = std::function<bool(const Document& document, uint64_t 
 struct TOOLFORMER_API WorkedOutCall {
   size_t byte_offset = 0;  // the call stands before it
   Call call;
+  // How unlikely it is that chance alone makes the call fit here, in nats; at least 0. Texts are ranked by it.
+  double evidence = 1.0;
 };
 
 // Works out calls for a document with a program, in place of sampling them from a model. Ascending offsets. What it

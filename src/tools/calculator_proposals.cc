@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdint>
+#include <numbers>
 #include <span>
 #include <string>
 #include <string_view>
@@ -62,6 +64,7 @@ class Findings {
   explicit Findings(double wanted) : wanted_(wanted) {}
 
   bool full() const { return expressions_.size() >= kMostOfANumber; }
+  int64_t tried() const { return tried_; }
   const std::vector<std::string>& expressions() const { return expressions_; }
 
   // Both orders, where they differ.
@@ -89,6 +92,7 @@ class Findings {
 
  private:
   void Try(const Operand& result) {
+    ++tried_;
     if (full() || !States(wanted_, result.value)) return;
     if (std::find(expressions_.begin(), expressions_.end(), result.text) == expressions_.end()) {
       expressions_.push_back(result.text);
@@ -96,28 +100,46 @@ class Findings {
   }
 
   const double wanted_;
+  int64_t tried_ = 0;
   std::vector<std::string> expressions_;
 };
 
 // `earlier`, nearest last.
-std::vector<std::string> ExpressionsFor(double wanted, std::span<const Operand> earlier) {
-  Findings findings(wanted);
+void FindExpressions(std::span<const Operand> earlier, Findings* findings) {
   const auto count = std::ssize(earlier);
   const auto pairs_from = std::max<ptrdiff_t>(0, count - static_cast<ptrdiff_t>(kPairWindow));
-  for (ptrdiff_t j = count - 1; j > pairs_from && !findings.full(); --j) {
-    for (ptrdiff_t i = j - 1; i >= pairs_from; --i) findings.TryPair(earlier[i], earlier[j]);
+  for (ptrdiff_t j = count - 1; j > pairs_from && !findings->full(); --j) {
+    for (ptrdiff_t i = j - 1; i >= pairs_from; --i) findings->TryPair(earlier[i], earlier[j]);
   }
-  if (!findings.expressions().empty()) return findings.expressions();
+  if (!findings->expressions().empty()) return;
   const auto triples_from = std::max<ptrdiff_t>(0, count - static_cast<ptrdiff_t>(kTripleWindow));
   for (ptrdiff_t k = count - 1; k > triples_from; --k) {
     for (ptrdiff_t j = k - 1; j > triples_from; --j) {
       for (ptrdiff_t i = j - 1; i >= triples_from; --i) {
-        findings.TryTriple(earlier[i], earlier[j], earlier[k]);
-        if (findings.full()) return findings.expressions();
+        findings->TryTriple(earlier[i], earlier[j], earlier[k]);
+        if (findings->full()) return;
       }
     }
   }
-  return findings.expressions();
+}
+
+double SignificantDigits(std::string_view number) {
+  std::string digits;
+  for (const char c : number) {
+    if (c >= '0' && c <= '9') digits += c;
+  }
+  digits.erase(0, std::min(digits.find_first_not_of('0'), digits.size()));
+  digits.erase(digits.find_last_not_of('0') + 1);
+  return static_cast<double>(digits.size());
+}
+
+bool Holds(std::span<const Operand> operands, double value) {
+  return std::any_of(operands.begin(), operands.end(), [&](const Operand& operand) { return operand.value == value; });
+}
+
+double Evidence(const Operand& stated, int64_t tried) {
+  const double chances = SignificantDigits(stated.text) * std::numbers::ln10;
+  return std::max(0.0, chances - std::log(static_cast<double>(std::max<int64_t>(1, tried))));
 }
 
 // Where a call before the number stands: before a currency sign that belongs to it.
@@ -142,11 +164,14 @@ std::vector<WorkedOutCall> CalculatorProposals(const Document& document) {
   size_t first = 0;  // of the window that ends with number `last`
   for (size_t last = 0; last < numbers.size(); ++last) {
     while (numbers[last].word - numbers[first].word >= kWindowWords) ++first;
-    if (numbers[last].value == 0) continue;
     const std::span<const Operand> earlier(operands.data() + first, last - first);
-    for (std::string& expression : ExpressionsFor(numbers[last].value, earlier)) {
+    if (numbers[last].value == 0 || Holds(earlier, numbers[last].value)) continue;
+    Findings findings(numbers[last].value);
+    FindExpressions(earlier, &findings);
+    const double evidence = Evidence(operands[last], findings.tried());
+    for (const std::string& expression : findings.expressions()) {
       if (proposals.size() >= kMostOfAText) return proposals;
-      proposals.push_back({PlaceBefore(numbers[last], text), {"Calculator", std::move(expression)}});
+      proposals.push_back({PlaceBefore(numbers[last], text), {"Calculator", expression}, evidence});
     }
   }
   return proposals;

@@ -11,7 +11,11 @@ namespace toolformer {
 
 // Before each number, the operations on earlier numbers, at most 100 words back, that give it, exactly or rounded to
 // two decimals: those of two numbers, nearest first; where there is none, those of three. At most kMostOfANumber for
-// each, kMostOfAText in all. Operations that are trivial (with 0, by 1) are left out.
+// each, kMostOfAText in all. Operations that are trivial (with 0, by 1) are left out, and numbers that stand among the
+// earlier ones: a model copies them (on word problems half of all proposals, and one in eleven of the calls kept).
+//
+// Evidence: a number of d significant digits (zeros at its end do not count) has one chance in 10^d of being what an
+// unrelated operation gives; the evidence is d ln 10 less the logarithm of the number of operations looked at.
 inline constexpr int kMostOfANumber = 4;
 inline constexpr int kMostOfAText = 256;
 std::vector<WorkedOutCall> CalculatorProposals(const Document& document);

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "src/base/random.h"
+#include "src/model/cpu/parallel.h"
 #include "src/model/device.h"
 #include "src/train/gradient_record.h"
 
@@ -179,6 +180,7 @@ double TrainableTransformer::Learn(std::span<const TrainingSequence* const> sequ
   const at::Tensor weights = pass.targets.weights;
   pass.targets.weights = weights * scale;
   const at::AutoGradMode recorded(true);
+  const UseOpenMpThreads threads;
   const TokenLosses losses = Run(pass);
   const double sum = WeightedSum(losses.nats, weights);
   RunBackward(losses.sum, {});
@@ -188,6 +190,7 @@ double TrainableTransformer::Learn(std::span<const TrainingSequence* const> sequ
 double TrainableTransformer::Evaluate(std::span<const TrainingSequence* const> sequences) const {
   const Pass pass = MakePass(sequences);
   const at::NoGradGuard unrecorded;
+  const UseOpenMpThreads threads;
   return WeightedSum(Run(pass).nats, pass.targets.weights);
 }
 

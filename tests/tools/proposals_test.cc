@@ -65,6 +65,24 @@ TEST_CASE("nothing trivial, nothing from far away") {
   CHECK(Calculator(far + "7").empty());
 }
 
+TEST_CASE("nothing for a number that stands there already") {
+  CHECK(Calculator("5 and 7 make 12, and 12 it is") == Strings{"12, |5 + 7"});
+  CHECK(Calculator("12: 5 and 7 are 12") == Strings{"7 ar|12 - 5"});
+}
+
+TEST_CASE("evidence: digits against the operations looked at") {
+  const auto evidence = [](const std::string& text) {
+    Document document;
+    document.text = text;
+    return CalculatorProposals(document).back().evidence;
+  };
+  // Two numbers give five positive values: +, -, *, and / both ways.
+  CHECK(evidence("588 less 415 is 173") == doctest::Approx(3 * std::log(10.0) - std::log(5.0)));
+  CHECK(evidence("12 times 30 is 360") == doctest::Approx(2 * std::log(10.0) - std::log(5.0)));
+  CHECK(evidence("9 less 4 is 5") == doctest::Approx(std::log(10.0) - std::log(5.0)));
+  CHECK(evidence("1 and 2 and 3 and 4 are 10") == 0.0);
+}
+
 TEST_CASE("every proposal computes to the number that it stands before, in bounded time and number") {
   RandomStream random(7);
   for (int round = 0; round < 60; ++round) {

@@ -10,7 +10,18 @@
 #include <system_error>
 #include <thread>
 
-namespace toolformer::internal {
+namespace toolformer {
+
+namespace {
+
+thread_local bool use_open_mp = false;
+
+}  // namespace
+
+UseOpenMpThreads::UseOpenMpThreads() : before_(use_open_mp) { use_open_mp = true; }
+UseOpenMpThreads::~UseOpenMpThreads() { use_open_mp = before_; }
+
+namespace internal {
 namespace {
 
 // How long a helper looks for work before it sleeps: longer than the gaps between the parts of a forward pass.
@@ -116,11 +127,22 @@ class Helpers {
 // Whether this thread is within a job: a mutex must not be tried again by its owner.
 thread_local bool in_job = false;
 
+void RunOnOpenMpThreads(const Job& job, int64_t threads) {
+  std::atomic<int64_t> next = 0;
+  at::parallel_for(0, threads, 1, [&](int64_t, int64_t) {
+    for (int64_t first = next.fetch_add(job.grain); first < job.count; first = next.fetch_add(job.grain)) {
+      job.function(job.work, first, std::min(job.count, first + job.grain));
+    }
+  });
+}
+
 }  // namespace
 
 void RunRanges(int64_t count, int64_t grain, RangeFunction function, const void* work) {
   const int64_t tasks = (count + grain - 1) / grain;
   const auto helpers = static_cast<int>(std::min<int64_t>(at::get_num_threads(), tasks)) - 1;
+  if (at::in_parallel_region()) return function(work, 0, count);
+  if (helpers > 0 && use_open_mp) return RunOnOpenMpThreads({count, grain, function, work}, helpers + 1);
   if (helpers > 0 && !in_job) {
     in_job = true;
     try {
@@ -135,4 +157,5 @@ void RunRanges(int64_t count, int64_t grain, RangeFunction function, const void*
   function(work, 0, count);
 }
 
-}  // namespace toolformer::internal
+}  // namespace internal
+}  // namespace toolformer

@@ -18,7 +18,7 @@ void RunRanges(int64_t count, int64_t grain, RangeFunction function, const void*
 //
 // OpenMP's regions end when every thread has come and gone, and one that the machine has no time for holds up all the
 // others. Here a thread that comes late finds the work done and is not waited for. While another thread's ranges are
-// being run, and inside of `work`, all is done on the calling thread.
+// being run, inside of `work` and in parallel regions of OpenMP, all is done on the calling thread.
 template <typename Work>
 void ForRanges(int64_t count, int64_t grain, const Work& work) {
   if (count <= grain) {
@@ -29,6 +29,20 @@ void ForRanges(int64_t count, int64_t grain, const Work& work) {
       count, grain,
       [](const void* erased, int64_t first, int64_t last) { (*static_cast<const Work*>(erased))(first, last); }, &work);
 }
+
+// While one lives, ForRanges of its thread shares work with OpenMP's threads instead. For work that alternates with
+// libtorch's operators, as training does: OpenMP's threads wait busily for a while after each operator, and others
+// would have to take the cores from them (a fifth of a training step on two cores).
+class UseOpenMpThreads {
+ public:
+  UseOpenMpThreads();
+  ~UseOpenMpThreads();
+  UseOpenMpThreads(const UseOpenMpThreads&) = delete;
+  UseOpenMpThreads& operator=(const UseOpenMpThreads&) = delete;
+
+ private:
+  const bool before_;
+};
 
 }  // namespace toolformer
 

@@ -1,0 +1,174 @@
+#!/usr/bin/env python3
+"""Does a small model get better at arithmetic by teaching itself to use a calculator? (Paper, table 4.)
+
+One command makes the texts, annotates them, tunes the model twice (with the calls, and on the same texts without them),
+measures four rows on three sets of word problems and the perplexity of each, and writes the table. It can be killed at
+any time: the same command goes on where it was. README.md says where the data comes from.
+"""
+
+import argparse
+import json
+import pathlib
+import subprocess
+import sys
+
+import texts
+
+SETS = ["ASDiv.xml", "SVAMP.json", "AddSub.json", "SingleEq.json", "SingleOp.json"]
+MAWPS = {"AddSub", "SingleEq", "SingleOp"}
+SOURCES = {"digitalgov": ["digitalgov.jsonl"], "wikipedia": ["enwiki-2015-part.jsonl", "simplewiki-2018.jsonl"]}
+
+
+class Experiment:
+    def __init__(self, options, settings):
+        self.options = options
+        self.settings = settings
+        self.out = options.out
+        self.out.mkdir(parents=True, exist_ok=True)
+
+    def path(self, name):
+        return self.out / name
+
+    def toolformer(self, *arguments):
+        """Runs the program; what it shows goes to the terminal."""
+        command = [str(self.options.program)] + [str(argument) for argument in arguments]
+        print("$ " + " ".join(command), flush=True)
+        code = subprocess.run(command).returncode
+        if code != 0:
+            sys.exit(f"{pathlib.Path(__file__).name}: the command above ended with status {code}; "
+                     "run this again to go on from there")
+
+    def stage(self, name, result, *arguments):
+        """A command that makes `result`, unless it is there."""
+        if not self.path(result).exists():
+            self.toolformer(*arguments)
+            print(f"{name}\n", flush=True)
+
+    # --- the stages ---
+
+    def make_texts(self):
+        """A file of texts for each source: GSM8K's prose, and the paragraphs of others with most places for calls."""
+        data, wanted = self.options.data, self.settings["texts"]
+        path = self.path("gsm8k.jsonl")
+        if not path.exists():
+            prose = texts.gsm8k_texts(find(data, "train.jsonl"), self.settings["seed"])
+            held = self.settings["development_texts"]  # what the settings were chosen on
+            texts.write_json_lines(self.path("development.jsonl"), prose[:held])
+            texts.write_json_lines(path, prose[held : held + wanted["gsm8k"]])
+        for source, files in SOURCES.items():
+            path = self.path(f"{source}.jsonl")
+            if path.exists() or wanted[source] == 0:
+                continue
+            pool = self.path(f"{source}.all.jsonl")
+            texts.write_json_lines(pool, (pair for name in files for pair in texts.paragraphs(find(data, name), source)))
+            self.toolformer("mine", "--texts", pool, "--tools", "Calculator", "--min-calls", 2, "--max-bytes", 1200,
+                            "--limit", wanted[source], "--out", path)
+            pool.unlink()
+
+    def sources(self):
+        return [source for source, number in self.settings["texts"].items() if number > 0]
+
+    def annotate(self):
+        for source in self.sources():
+            self.stage(f"annotated {source}", f"{source}.candidates.jsonl", "annotate", "--model", self.options.model,
+                       "--texts", self.path(f"{source}.jsonl"), "--tools", "Calculator", "--calls", self.settings["calls"],
+                       "--tau-f", self.settings["annotate_tau_f"], "--seed", self.settings["seed"], "--batch-texts", 16,
+                       "--no-verbose", "--out", self.path(f"{source}.kept.jsonl"),
+                       "--candidates", self.path(f"{source}.candidates.jsonl"),
+                       "--report", self.path(f"{source}.html"))
+
+    def tune(self, row, *flags):
+        recipe = [argument for name, value in self.settings["tune"].items() for argument in (f"--{name}", value)]
+        data = [self.path(f"{source}.candidates.jsonl") for source in self.sources()]
+        self.stage(f"tuned {row}", f"{row}/result.json", "tune", "--model", self.options.model, "--data", *data,
+                   "--tau-f", f"Calculator={self.settings['tau_f']}", "--seed", self.settings["seed"], *recipe, *flags,
+                   "--out", self.path(row))
+
+    def rows(self):
+        """The rows of the paper's table 4: (name, flags of the model, flags of the tools)."""
+        adapter = "rank" in self.settings["tune"]
+
+        def model(run):
+            tuned = self.path(run) / "model"
+            return ["--model", self.options.model, "--adapter", tuned] if adapter else ["--model", tuned]
+
+        return [("base", ["--model", self.options.model], ["--no-tools"]),
+                ("without-calls", model("without-calls"), ["--no-tools"]),
+                ("disabled", model("toolformer"), ["--no-tools"]),
+                ("toolformer", model("toolformer"), [])]
+
+    def evaluate(self):
+        limit = ["--limit", self.options.limit] if self.options.limit else []
+        for row, model, tools in self.rows():
+            self.stage(row, f"{row}.json", "eval", *model, *tools, *limit, "--out", self.path(f"{row}.json"),
+                       "--data", *[find(self.options.data, name) for name in SETS])
+            if row != "toolformer":
+                self.perplexity(row, model)
+
+    def perplexity(self, row, model):
+        result = self.path(f"{row}.perplexity.json")
+        if result.exists():
+            return
+        text = self.path("wikitext2.txt")
+        if not text.exists():
+            with texts.open_text(find(self.options.data, "test.txt")) as source:
+                text.write_text(source.read(), encoding="utf-8")
+        command = [self.options.program, "perplexity", *model, "--text", text, "--json",
+                   "--tokens", self.settings["perplexity_tokens"]]
+        print("$ " + " ".join(map(str, command)), flush=True)
+        measured = subprocess.run([str(argument) for argument in command], capture_output=True, text=True)
+        if measured.returncode != 0:
+            sys.exit(measured.stderr)
+        result.write_text(measured.stdout)
+
+    # --- the table ---
+
+    def table(self):
+        lines = ["| row | ASDiv | SVAMP | MAWPS | with a call | WikiText-2 |", "|---|---|---|---|---|---|"]
+        for row, _, _ in self.rows():
+            sets = json.loads(self.path(f"{row}.json").read_text())["sets"]
+            scores, calls = {}, [0, 0]
+            for name, of_set in sets.items():
+                joined = "MAWPS" if name in MAWPS else name
+                correct, problems = scores.get(joined, (0, 0))
+                scores[joined] = (correct + of_set["correct"], problems + of_set["problems"])
+                calls[0] += of_set["call_share"] * of_set["problems"]
+                calls[1] += of_set["problems"]
+            percent = [f"{100 * scores[name][0] / scores[name][1]:.1f}" for name in ("ASDiv", "SVAMP", "MAWPS")]
+            measured = self.path(f"{row}.perplexity.json")
+            perplexity = f"{json.loads(measured.read_text())['perplexity']:.3f}" if measured.exists() else "-"
+            lines.append(f"| {row} | {' | '.join(percent)} | {100 * calls[0] / calls[1]:.1f}% | {perplexity} |")
+        table = "\n".join(lines) + "\n"
+        self.path("table.md").write_text(table)
+        print("\n" + table)
+
+
+def find(data, name):
+    """A file of the data folder, in whatever folder below it, packed or not."""
+    found = sorted(path for path in data.rglob(name + "*") if path.name in (name, name + ".gz"))
+    if not found:
+        sys.exit(f"{data}: {name} is not there, packed (.gz) or not; README.md says where it comes from")
+    return found[0]
+
+
+def main():
+    here = pathlib.Path(__file__).resolve().parent
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=pathlib.Path, required=True, help="a .gguf file, or a Hugging Face folder")
+    parser.add_argument("--data", type=pathlib.Path, required=True, help="folder with the files that README.md names")
+    parser.add_argument("--out", type=pathlib.Path, required=True, help="folder of the experiment; goes on where it is")
+    parser.add_argument("--settings", type=pathlib.Path, default=here / "settings.json")
+    parser.add_argument("--program", type=pathlib.Path, default=here.parents[2] / "build/release/bin/toolformer")
+    parser.add_argument("--limit", type=int, help="only so many problems of each set, for a quick look")
+    options = parser.parse_args()
+    experiment = Experiment(options, json.loads(options.settings.read_text()))
+    experiment.make_texts()
+    experiment.annotate()
+    experiment.tune("toolformer")
+    experiment.tune("without-calls", "--without-calls")
+    experiment.evaluate()
+    experiment.table()
+
+
+if __name__ == "__main__":
+    main()
