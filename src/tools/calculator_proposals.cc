@@ -123,23 +123,28 @@ void FindExpressions(std::span<const Operand> earlier, Findings* findings) {
   }
 }
 
-double SignificantDigits(std::string_view number) {
-  std::string digits;
-  for (const char c : number) {
-    if (c >= '0' && c <= '9') digits += c;
-  }
+// How many values the number could have had as easily: those of as many significant digits, and no more than there are
+// between it and the nearest earlier number.
+double Alternatives(const Operand& stated, std::span<const Operand> earlier) {
+  std::string digits = stated.text;
+  if (digits.ends_with('%')) digits.pop_back();
+  const size_t point = digits.find('.');
+  const double decimals = point == std::string::npos ? 0.0 : static_cast<double>(digits.size() - point - 1);
+  const double unit = std::pow(10.0, -decimals) * (stated.text.ends_with('%') ? 0.01 : 1.0);
+  double nearest = stated.value;
+  for (const Operand& operand : earlier) nearest = std::min(nearest, std::abs(operand.value - stated.value));
+  std::erase(digits, '.');
   digits.erase(0, std::min(digits.find_first_not_of('0'), digits.size()));
   digits.erase(digits.find_last_not_of('0') + 1);
-  return static_cast<double>(digits.size());
+  return std::min(std::pow(10.0, static_cast<double>(digits.size())), nearest / unit);
 }
 
 bool Holds(std::span<const Operand> operands, double value) {
   return std::any_of(operands.begin(), operands.end(), [&](const Operand& operand) { return operand.value == value; });
 }
 
-double Evidence(const Operand& stated, int64_t tried) {
-  const double chances = SignificantDigits(stated.text) * std::numbers::ln10;
-  return std::max(0.0, chances - std::log(static_cast<double>(std::max<int64_t>(1, tried))));
+double Evidence(double alternatives, int64_t tried) {
+  return std::log(std::max(1.0, alternatives / static_cast<double>(std::max<int64_t>(1, tried))));
 }
 
 // Where a call before the number stands: before a currency sign that belongs to it.
@@ -168,7 +173,7 @@ std::vector<WorkedOutCall> CalculatorProposals(const Document& document) {
     if (numbers[last].value == 0 || Holds(earlier, numbers[last].value)) continue;
     Findings findings(numbers[last].value);
     FindExpressions(earlier, &findings);
-    const double evidence = Evidence(operands[last], findings.tried());
+    const double evidence = Evidence(Alternatives(operands[last], earlier), findings.tried());
     for (const std::string& expression : findings.expressions()) {
       if (proposals.size() >= kMostOfAText) return proposals;
       proposals.push_back({PlaceBefore(numbers[last], text), {"Calculator", expression}, evidence});

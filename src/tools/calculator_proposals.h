@@ -14,8 +14,9 @@ namespace toolformer {
 // each, kMostOfAText in all. Operations that are trivial (with 0, by 1) are left out, and numbers that stand among the
 // earlier ones: a model copies them (on word problems half of all proposals, and one in eleven of the calls kept).
 //
-// Evidence: a number of d significant digits (zeros at its end do not count) has one chance in 10^d of being what an
-// unrelated operation gives; the evidence is d ln 10 less the logarithm of the number of operations looked at.
+// Evidence: the logarithm of how many values a number could have had as easily (as many as there are with its
+// significant digits, zeros at its end not counted, but no more than there are between it and the nearest earlier
+// number: years next to years prove nothing), less that of the number of operations looked at.
 inline constexpr int kMostOfANumber = 4;
 inline constexpr int kMostOfAText = 256;
 std::vector<WorkedOutCall> CalculatorProposals(const Document& document);

@@ -70,17 +70,19 @@ TEST_CASE("nothing for a number that stands there already") {
   CHECK(Calculator("12: 5 and 7 are 12") == Strings{"7 ar|12 - 5"});
 }
 
-TEST_CASE("evidence: digits against the operations looked at") {
+TEST_CASE("evidence: the values that a number could have had, against the operations looked at") {
   const auto evidence = [](const std::string& text) {
     Document document;
     document.text = text;
     return CalculatorProposals(document).back().evidence;
   };
   // Two numbers give five positive values: +, -, *, and / both ways.
-  CHECK(evidence("588 less 415 is 173") == doctest::Approx(3 * std::log(10.0) - std::log(5.0)));
-  CHECK(evidence("12 times 30 is 360") == doctest::Approx(2 * std::log(10.0) - std::log(5.0)));
-  CHECK(evidence("9 less 4 is 5") == doctest::Approx(std::log(10.0) - std::log(5.0)));
-  CHECK(evidence("1 and 2 and 3 and 4 are 10") == 0.0);
+  CHECK(evidence("588 less 415 is 173") == doctest::Approx(std::log(242 / 5.0)));   // 242 away from 415
+  CHECK(evidence("12 times 30 is 360") == doctest::Approx(std::log(100 / 5.0)));    // two significant digits
+  CHECK(evidence("0.5 and 0.25 are 0.75") == doctest::Approx(std::log(25 / 5.0)));  // hundredths
+  CHECK(evidence("30% and 45% are 75%") == doctest::Approx(std::log(30 / 5.0)));
+  CHECK(evidence("2005 and 1 year: 2006") == 0.0);
+  CHECK(evidence("9 less 7 is 2") == 0.0);
 }
 
 TEST_CASE("every proposal computes to the number that it stands before, in bounded time and number") {
