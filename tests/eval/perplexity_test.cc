@@ -39,9 +39,9 @@ TEST_CASE("perplexity is that of transformers' logits") {
     options.window = 64;
     const auto result = MeasurePerplexity(*model, std::span(ids).subspan(1), options);
     REQUIRE(result.ok());
-    CHECK(result->tokens == std::ssize(ids) - 1);
-    CHECK(result->nats == doctest::Approx(nats).epsilon(1e-5));
-    CHECK(result->perplexity() == doctest::Approx(std::exp(nats / (ids.size() - 1.0))).epsilon(1e-5));
+    CHECK(result->total.all.tokens == std::ssize(ids) - 1);
+    CHECK(result->total.all.nats == doctest::Approx(nats).epsilon(1e-5));
+    CHECK(result->total.all.perplexity() == doctest::Approx(std::exp(nats / (ids.size() - 1.0))).epsilon(1e-5));
   }
 }
 
@@ -52,21 +52,24 @@ TEST_CASE("windows do not see each other, and together hold every token") {
   PerplexityOptions options;
   options.window = 151;  // beyond the rows that are projected at a time
   int calls = 0;
-  options.progress = [&](int64_t, double) { ++calls; };
+  options.on_window = [&](const TextLosses&) {
+    ++calls;
+    return absl::OkStatus();
+  };
   const auto whole = MeasurePerplexity(*model, ids, options);
   REQUIRE(whole.ok());
   CHECK(calls == 3);
-  REQUIRE(whole->window_nats.size() == 3);
-  CHECK(whole->tokens == 400);
+  REQUIRE(whole->windows.size() == 3);
+  CHECK(whole->total.all.tokens == 400);
   double sum = 0.0;
   for (size_t w = 0; w < 3; ++w) {
     const auto part = std::span(ids).subspan(w * 150, std::min<size_t>(150, 400 - w * 150));
     const auto alone = MeasurePerplexity(*model, part, options);
     REQUIRE(alone.ok());
-    CHECK(alone->nats == doctest::Approx(whole->window_nats[w]));
-    sum += alone->nats;
+    CHECK(alone->total.all.nats == doctest::Approx(whole->windows[w].all.nats));
+    sum += alone->total.all.nats;
   }
-  CHECK(whole->nats == doctest::Approx(sum));
+  CHECK(whole->total.all.nats == doctest::Approx(sum));
 }
 
 TEST_CASE("what cannot be measured is refused, and work can be cancelled") {
