@@ -70,7 +70,7 @@ std::string RenderQuestion(const Question& question, const Prediction& predictio
       fmt::format("<article class=\"doc {} {}\"><h3>{} <span class=\"{}</span></h3>\n",
                   prediction.correct ? "right" : "wrong", CallClass(prediction),
                   EscapeHtml(Utf8Prefix(question.id, 200)), prediction.correct ? "kept\">right" : "error\">wrong");
-  out += fmt::format("<p class=\"text\" dir=\"auto\"><span class=\"note\">{}</span>{}</p>\n<dl>",
+  out += fmt::format("<p class=\"text note\" dir=\"auto\">{}</p>\n<p class=\"text\" dir=\"auto\">{}</p>\n<dl>",
                      Shortened(question.text), TextWithCalls(prediction, tools));
   const auto row = [&](std::string_view name, const std::string& html) {
     out += fmt::format("<dt>{}</dt><dd>{}</dd>\n", name, html);

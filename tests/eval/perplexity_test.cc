@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tests/model/fixture.h"
+#include "tests/toy_model.h"
 
 namespace toolformer {
 namespace {
@@ -89,6 +90,39 @@ TEST_CASE("what cannot be measured is refused, and work can be cancelled") {
   Interrupt interrupt;
   interrupt.cancel = &cancel;
   CHECK(MeasurePerplexity(*model, ids, options, interrupt).status().code() == absl::StatusCode::kCancelled);
+}
+
+TEST_CASE("with calls disabled the opening's probability goes to the other tokens") {
+  // Everything is equally likely, but for the openings "[" and " [", which have three quarters together.
+  const std::vector<std::string> merged = {" ["};
+  const testing::ToyTokenizer tokenizer(merged);
+  const std::vector<int32_t> openings = {tokenizer.Encode("[")[0], tokenizer.Encode(" [")[0]};
+  const auto others = static_cast<float>(tokenizer.vocab_size() - 2);
+  const testing::ToyModel model(merged, [&](const std::vector<int32_t>&) {
+    std::vector<float> logits(tokenizer.vocab_size(), 0.0f);
+    for (const int32_t id : openings) logits[id] = std::log(1.5f * others);
+    return logits;
+  });
+  const auto measured = MeasurePerplexity(model, tokenizer.Encode("ab [c["), {});
+  REQUIRE(measured.ok());
+  CHECK(measured->total.all.tokens == 5);
+  CHECK(measured->total.all.nats == doctest::Approx(3 * std::log(4 * others) + 2 * std::log(4.0 / 1.5)));
+  CHECK(measured->total.calls_disabled.tokens == 3);
+  CHECK(measured->total.calls_disabled.nats == doctest::Approx(3 * std::log(others)));
+  CHECK(measured->total.calls_disabled.perplexity() == doctest::Approx(others));
+}
+
+TEST_CASE("what the callback returns ends the measurement") {
+  const testing::ToyModel model({}, [](const std::vector<int32_t>&) { return testing::Peak(258, 5); });
+  PerplexityOptions options;
+  options.window = 3;
+  int windows = 0;
+  options.on_window = [&](const TextLosses&) {
+    return ++windows == 2 ? absl::DataLossError("full") : absl::OkStatus();
+  };
+  const std::vector<int32_t> ids(9, 5);
+  CHECK(MeasurePerplexity(model, ids, options).status() == absl::DataLossError("full"));
+  CHECK(windows == 2);
 }
 
 }  // namespace
