@@ -371,6 +371,39 @@ TEST_CASE("without a call the probability of calling is the largest of all place
   CHECK(host.Decode(model, "x", options).opening_probability == 0.0);
 }
 
+TEST_CASE("a call that is opened where that is less likely than before has its own probability") {
+  Host host;
+  const ToyTokenizer tokenizer(kMerged);
+  const auto vocab = static_cast<double>(tokenizer.vocab_size());
+  const ToyModel model(kMerged, [&](const std::vector<int32_t>& sequence) {
+    const std::string script = "a [Tool(1) -> 7]", text = tokenizer.Decode(sequence);
+    std::vector<float> logits(tokenizer.vocab_size(), 0.0f);
+    const int32_t opening = tokenizer.Encode(" [")[0];
+    if (text == "x") {
+      // A third, but not among the two most likely.
+      logits = Peak(tokenizer.vocab_size(), tokenizer.Encode("a")[0]);
+      logits[tokenizer.Encode("b")[0]] = 19.995f;
+      logits[opening] = 19.99f;
+    } else if (text == "xa") {
+      logits[tokenizer.Encode("z")[0]] = 5.0f;
+      logits[opening] = 2.0f;
+    } else if (std::string_view("x" + script).starts_with(text) && text.size() <= script.size()) {
+      logits[tokenizer.Encode(std::string_view(script).substr(text.size() - 1))[0]] = 20.0f;
+    } else {
+      logits[ToyTokenizer::kEnd] = 20.0f;
+    }
+    return logits;
+  });
+  DecodeOptions options;
+  options.opening_top_k = 2;
+  const Decoded decoded = host.Decode(model, "x", options);
+  CHECK(decoded.text == "a [Tool(1) -> 7]");
+  REQUIRE(decoded.calls.size() == 1);
+  const double expected = (std::exp(2.0) + 1.0) / (std::exp(2.0) + std::exp(5.0) + vocab - 2.0);
+  CHECK(decoded.calls[0].opening_probability == doctest::Approx(expected).epsilon(1e-6));
+  CHECK(decoded.opening_probability == decoded.calls[0].opening_probability);
+}
+
 TEST_CASE("each call has its own probability, and the first one's is that of calling") {
   Host host;
   const ToyTokenizer tokenizer(kMerged);
