@@ -59,6 +59,7 @@ svg text { fill: var(--soft); font: 11px system-ui, sans-serif; } svg .title { f
 .filter:focus-visible + label { outline: 2px solid var(--c0); }
 .f-right:not(:checked) ~ .right, .f-wrong:not(:checked) ~ .wrong, .f-called:not(:checked) ~ .called,
 .f-uncalled:not(:checked) ~ .uncalled, .f-failed:not(:checked) ~ .failed { display: none; }
+section { margin-top: 1.6rem; }
 .doc dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; margin: .4rem 0 0; font-size: .92rem; }
 .doc dt { color: var(--soft); } .doc dd { margin: 0; overflow-wrap: anywhere; }
 )";
