@@ -115,7 +115,7 @@ absl::StatusOr<Json> Score(const LanguageModel& model, const Json& command) {
   const absl::StatusOr<Perplexity> measured = MeasurePerplexity(model, ids, options);
   const double seconds = stopwatch.seconds();
   if (!measured.ok()) return measured.status();
-  return Json{{"seconds", seconds}, {"tokens", measured->tokens}, {"nats", measured->nats}};
+  return Json{{"seconds", seconds}, {"tokens", measured->total.all.tokens}, {"nats", measured->total.all.nats}};
 }
 
 absl::StatusOr<Json> Decode(const LanguageModel& model, const Json& command) {

@@ -1,6 +1,4 @@
 // toolformer annotate: texts to texts with calls that help the model.
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <memory>
@@ -9,13 +7,13 @@
 #include <utility>
 #include <vector>
 
-#include "annotation_log.h"
 #include "annotation_print.h"
 #include "commands.h"
 #include "failure.h"
 #include "jsonl.h"
 #include "model_flags.h"
 #include "output_file.h"
+#include "run_log.h"
 #include "terminal.h"
 #include "tool_flags.h"
 #include "toolformer/annotation_report.h"
@@ -74,37 +72,14 @@ absl::StatusOr<Input> CheckTexts(const AnnotateFlags& flags) {
   return input;
 }
 
-bool SameFile(const std::string& a, const std::string& b) {
-  std::error_code ignored;
-  if (std::filesystem::equivalent(a, b, ignored)) return true;
-  return std::filesystem::weakly_canonical(a, ignored) == std::filesystem::weakly_canonical(b, ignored);
-}
-
-std::string LogPath(const AnnotateFlags& flags) { return flags.out + ".partial"; }
-
 absl::Status CheckOutputs(const AnnotateFlags& flags) {
-  std::vector<std::pair<std::string, std::string>> files = {{"--texts", flags.texts}, {"--out", flags.out}};
-  if (!flags.candidates.empty()) files.emplace_back("--candidates", flags.candidates);
-  if (!flags.report.empty()) files.emplace_back("--report", flags.report);
-  for (size_t i = 1; i < files.size(); ++i) {
-    for (size_t j = 0; j < i; ++j) {
-      if (!SameFile(files[i].second, files[j].second)) continue;
-      return UsageError(
-          fmt::format("{} and {} are the same file: {}", files[j].first, files[i].first, files[i].second));
-    }
-  }
-  struct stat info;
-  if (!flags.overwrite && stat(LogPath(flags).c_str(), &info) != 0) {
-    for (size_t i = 1; i < files.size(); ++i) {
-      if (stat(files[i].second.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) continue;
-      return Failure("{}: exists; --overwrite to replace it", files[i].second);
-    }
-  }
-  for (size_t i = 1; i < files.size(); ++i) CLI_RETURN_IF_ERROR(CheckWritable(files[i].second));
-  return absl::OkStatus();
+  RunFiles files = {
+      .inputs = {{"--texts", flags.texts}}, .outputs = {{"--out", flags.out}}, .log = PartialPath(flags.out)};
+  if (!flags.candidates.empty()) files.outputs.emplace_back("--candidates", flags.candidates);
+  if (!flags.report.empty()) files.outputs.emplace_back("--report", flags.report);
+  files.overwrite = flags.overwrite;
+  return CheckRunFiles(files);
 }
-
-std::string Hex(uint64_t value) { return fmt::format("{:016x}", value); }
 
 // Everything that determines the annotations.
 nlohmann::ordered_json LogHeader(const AnnotateFlags& flags, const Input& input, const ToolRegistry& registry,
@@ -177,7 +152,7 @@ struct Group {
 // One run: the documents that the log lacks are annotated, then the results are made of the log.
 class Run {
  public:
-  Run(const AnnotateFlags& flags, const Input& input, AnnotationLog* log)
+  Run(const AnnotateFlags& flags, const Input& input, RunLog* log)
       : flags_(flags), input_(input), log_(*log), total_(input.documents) {}
 
   absl::Status AnnotateRest(Annotator* annotator);
@@ -191,7 +166,7 @@ class Run {
 
   const AnnotateFlags& flags_;
   const Input& input_;
-  AnnotationLog& log_;
+  RunLog& log_;
   const int64_t total_;
   const Style style_{stdout};
   Interrupt interrupt_;
@@ -200,8 +175,9 @@ class Run {
 
 absl::Status Run::AnnotateRest(Annotator* annotator) {
   interrupt_.cancel = &CatchSignals();
-  state_ = {.done = log_.documents(), .total = total_};
-  CLI_RETURN_IF_ERROR(log_.ForEach([this](const AnnotatedDocument& annotated, std::string_view) {
+  state_ = {.done = log_.items(), .total = total_};
+  CLI_RETURN_IF_ERROR(log_.ForEach([this](std::string_view line) -> absl::Status {
+    CLI_ASSIGN_OR_RETURN(const AnnotatedDocument annotated, ParseAnnotation(line));
     state_.candidates += Candidates(annotated);
     state_.kept += annotated.kept();
     return absl::OkStatus();
@@ -218,7 +194,7 @@ absl::Status Run::AnnotateRest(Annotator* annotator) {
   for (int64_t index = 0; index < total_; ++index) {
     CLI_ASSIGN_OR_RETURN(const bool more, reader->Next(&line));
     if (!more) return Failure("{}: changed while it was read", flags_.texts);
-    if (index < log_.documents()) continue;
+    if (index < log_.items()) continue;
     CLI_ASSIGN_OR_RETURN(Document document, ReadDocument(*reader, line));
     group.documents.push_back(std::move(document));
     group.where.push_back(reader->Where());
@@ -256,7 +232,7 @@ absl::Status Run::AnnotateGroup(Annotator* annotator, const Group& group, Progre
 }
 
 absl::Status Run::Append(const AnnotatedDocument& annotated, ProgressLine* progress) {
-  CLI_RETURN_IF_ERROR(log_.Append(annotated));
+  CLI_RETURN_IF_ERROR(log_.Append(FormatAnnotation(annotated)));
   ++state_.done;
   state_.candidates += Candidates(annotated);
   state_.kept += annotated.kept();
@@ -275,7 +251,7 @@ absl::Status Run::Stopped(const absl::Status& why) const {
   const std::string reason = absl::IsCancelled(why) ? "interrupted" : std::string(why.message());
   return absl::Status(why.code(),
                       fmt::format("{}; {} of {} texts are done: the same command{} goes on from there", reason,
-                                  log_.documents(), total_, flags_.overwrite ? " without --overwrite" : ""));
+                                  log_.items(), total_, flags_.overwrite ? " without --overwrite" : ""));
 }
 
 absl::Status Run::WriteResults(const Parameters& parameters) const {
@@ -286,7 +262,8 @@ absl::Status Run::WriteResults(const Parameters& parameters) const {
   }
   std::vector<AnnotatedDocument> documents;
   int64_t printed = 0;
-  const auto visit = [&](AnnotatedDocument annotated, std::string_view line) -> absl::Status {
+  const auto visit = [&](std::string_view line) -> absl::Status {
+    CLI_ASSIGN_OR_RETURN(AnnotatedDocument annotated, ParseAnnotation(line));
     const std::string whole = std::string(line) + "\n";
     if (candidates) CLI_RETURN_IF_ERROR(candidates->Write(whole));
     if (annotated.kept() > 0) {
@@ -347,9 +324,10 @@ absl::Status RunAnnotate(const AnnotateFlags& flags) {
   options.sampler.constrain_syntax = !flags.free_sampling;
   CLI_ASSIGN_OR_RETURN(const std::unique_ptr<Annotator> annotator, Annotator::Create(*model, *registry, options));
 
-  const auto start = flags.overwrite ? AnnotationLog::Start::kAfresh : AnnotationLog::Start::kContinue;
-  CLI_ASSIGN_OR_RETURN(const std::unique_ptr<AnnotationLog> log,
-                       AnnotationLog::Open(LogPath(flags), LogHeader(flags, input, *registry, model->info()), start));
+  const auto start = flags.overwrite ? RunLog::Start::kAfresh : RunLog::Start::kContinue;
+  CLI_ASSIGN_OR_RETURN(const std::unique_ptr<RunLog> log,
+                       RunLog::Open(PartialPath(flags.out), LogHeader(flags, input, *registry, model->info()), start,
+                                    [](std::string_view line) { return ParseAnnotation(line).ok(); }));
   Run run(flags, input, log.get());
   CLI_RETURN_IF_ERROR(run.AnnotateRest(annotator.get()));
   return run.WriteResults(ReportParameters(flags, *registry, model->info()));

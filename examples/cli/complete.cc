@@ -114,10 +114,12 @@ nlohmann::ordered_json ToJson(const Decoded& decoded) {
     entry["result"] = call.result ? nlohmann::ordered_json(*call.result) : nlohmann::ordered_json();
     if (!call.error.empty()) entry["error"] = call.error;
     entry["byte_offset"] = call.byte_offset;
+    entry["opening_probability"] = call.opening_probability;
     json["calls"].push_back(std::move(entry));
   }
   json["stop_reason"] = StopReasonName(decoded.stop_reason);
   json["tokens"] = decoded.tokens;
+  json["opening_probability"] = decoded.opening_probability;
   return json;
 }
 

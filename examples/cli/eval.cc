@@ -1,123 +1,279 @@
 // toolformer eval: the paper's measurements.
-#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "commands.h"
+#include "eval_task.h"
 #include "failure.h"
 #include "jsonl.h"
 #include "model_flags.h"
 #include "output_file.h"
+#include "run_log.h"
 #include "terminal.h"
 #include "tool_flags.h"
-#include "toolformer/math_suite.h"
 
 namespace toolformer::cli {
 namespace {
 
+constexpr std::string_view kTextSuite = "ppl";
+
 struct EvalFlags {
   ModelFlags model;
   ToolFlags tools;
+  std::string suite;  // empty: what the files say
   std::vector<std::string> data;
-  std::string out;
-  int64_t limit = 0;  // 0: all
+  std::string out, report;
+  TaskOptions task;
   bool no_tools = false;
+  bool overwrite = false;
   bool quiet = false;
   DecodeOptions options;
 };
 
-struct Set {
+std::vector<std::string> SuiteNames() {
+  std::vector<std::string> names;
+  for (const QuestionSuite* suite : QuestionSuites()) names.emplace_back(suite->name);
+  names.emplace_back(kTextSuite);
+  return names;
+}
+
+const QuestionSuite* FindSuite(std::string_view name) {
+  for (const QuestionSuite* suite : QuestionSuites()) {
+    if (suite->name == name) return suite;
+  }
+  return nullptr;
+}
+
+absl::Status CheckFiles(const EvalFlags& flags) {
+  RunFiles files;
+  files.overwrite = flags.overwrite;
+  for (const std::string& path : flags.data) files.inputs.emplace_back("--data", path);
+  if (!flags.out.empty()) {
+    files.outputs.emplace_back("--out", flags.out);
+    files.log = PartialPath(flags.out);
+  }
+  if (!flags.report.empty()) files.outputs.emplace_back("--report", flags.report);
+  return CheckRunFiles(files);
+}
+
+// The suite that all files are of.
+absl::StatusOr<std::string> RecogniseSuite(const std::vector<DataFile>& files) {
   std::string name;
-  MathProblems problems;
-  MathScore score;
+  for (const DataFile& file : files) {
+    const QuestionSuite* found = nullptr;
+    std::string formats;
+    for (const QuestionSuite* suite : QuestionSuites()) {
+      if (suite->recognises(file.content)) found = suite;
+      formats += fmt::format("{}: {}; ", suite->name, suite->formats);
+    }
+    if (found == nullptr) {
+      return Failure("{}: of no suite's format ({}any text with --suite {})", file.path, formats, kTextSuite);
+    }
+    if (!name.empty() && name != found->name) {
+      return UsageError(fmt::format("--data: {} is of suite {}, {} of {}: one suite at a time", files.front().path,
+                                    name, file.path, found->name));
+    }
+    name = found->name;
+  }
+  return name;
+}
+
+struct NamedTask {
+  std::string suite;
+  std::unique_ptr<EvalTask> task;
 };
 
-nlohmann::ordered_json ToJson(const MathProblem& problem, const MathPrediction& prediction) {
-  nlohmann::ordered_json json;
-  json["id"] = problem.id;
-  json["problem"] = problem.text;
-  json["answer"] = problem.answer;
-  json["text"] = prediction.text;
-  json["predicted"] = prediction.predicted ? nlohmann::ordered_json(*prediction.predicted) : nlohmann::ordered_json();
-  json["correct"] = prediction.correct;
-  json["calls"] = nlohmann::ordered_json::array();
-  for (const DecodedCall& call : prediction.calls) {
-    json["calls"].push_back(
-        {{"tool", call.call.tool},
-         {"input", call.call.input},
-         {"result", call.result ? nlohmann::ordered_json(*call.result) : nlohmann::ordered_json()}});
+absl::StatusOr<NamedTask> MakeTask(const EvalFlags& flags) {
+  std::vector<DataFile> files;
+  for (const std::string& path : flags.data) {
+    CLI_ASSIGN_OR_RETURN(std::string content, ReadDataFile(path));
+    files.push_back({path, std::move(content)});
   }
-  if (!prediction.error.empty()) json["error"] = prediction.error;
+  NamedTask named = {flags.suite, nullptr};
+  if (named.suite.empty()) {
+    CLI_ASSIGN_OR_RETURN(named.suite, RecogniseSuite(files));
+  }
+  if (const QuestionSuite* suite = FindSuite(named.suite)) {
+    CLI_ASSIGN_OR_RETURN(named.task, MakeQuestionTask(*suite, files, flags.task));
+  } else {
+    CLI_ASSIGN_OR_RETURN(named.task, MakeTextTask(std::move(files), flags.task));
+  }
+  return named;
+}
+
+// One run: the items that the log lacks are made, then the results of all of them.
+class Run {
+ public:
+  Run(const EvalFlags& flags, NamedTask task)
+      : flags_(flags), suite_(std::move(task.suite)), task_(*task.task), owned_(std::move(task.task)) {}
+
+  absl::Status Measure(const Model& model, const ToolRegistry& registry);
+  absl::Status WriteResults(const ModelInfo& model);
+
+ private:
+  bool asks() const { return suite_ != kTextSuite; }
+  std::vector<std::string> Tools() const { return flags_.no_tools ? std::vector<std::string>() : flags_.tools.names; }
+  nlohmann::ordered_json Settings() const;
+  nlohmann::ordered_json LogHeader(const ModelInfo& model) const;
+  absl::Status OpenLog(const ModelInfo& model);
+  absl::Status Take(std::string_view item);
+  absl::Status Stopped(const absl::Status& why);
+  absl::Status WriteFiles(const ModelInfo& model) const;
+  std::string RenderReport(const ModelInfo& model) const;
+
+  const EvalFlags& flags_;
+  const std::string suite_;
+  EvalTask& task_;
+  const std::unique_ptr<EvalTask> owned_;
+  std::unique_ptr<RunLog> log_;  // null: none is kept
+  int64_t done_ = 0;
+};
+
+// How it is measured.
+nlohmann::ordered_json Run::Settings() const {
+  nlohmann::ordered_json json = {{"suite", suite_}};
+  if (!asks()) {
+    json["window"] = flags_.task.window;
+    return json;
+  }
+  json["tools"] = Tools();
+  if (!flags_.tools.date.empty()) json["date"] = flags_.tools.date;
+  json["opening_top_k"] = flags_.options.opening_top_k;
+  json["max_calls"] = flags_.options.max_calls;
+  json["max_new_tokens"] = flags_.options.max_new_tokens;
   return json;
 }
 
-absl::Status WriteScores(const EvalFlags& flags, const std::vector<Set>& sets) {
-  nlohmann::ordered_json json;
-  json["model"] = std::filesystem::path(flags.model.path).filename().string();
-  json["tools"] = flags.no_tools ? std::vector<std::string>() : flags.tools.names;
-  json["opening_top_k"] = flags.options.opening_top_k;
-  json["max_calls"] = flags.options.max_calls;
-  json["max_new_tokens"] = flags.options.max_new_tokens;
-  for (const Set& set : sets) {
-    nlohmann::ordered_json& of_set = json["sets"][set.name];
-    of_set["problems"] = set.score.predictions.size();
-    of_set["not_numbers"] = set.problems.not_numbers;
-    of_set["correct"] = set.score.correct;
-    of_set["accuracy"] = set.score.accuracy();
-    of_set["call_share"] = set.score.call_share();
-    of_set["predictions"] = nlohmann::ordered_json::array();
-    for (size_t i = 0; i < set.score.predictions.size(); ++i) {
-      of_set["predictions"].push_back(ToJson(set.problems.problems[i], set.score.predictions[i]));
-    }
-  }
-  CLI_ASSIGN_OR_RETURN(const std::unique_ptr<OutputFile> out, OutputFile::Create(flags.out));
-  CLI_RETURN_IF_ERROR(out->Write(PrintJson(json) + "\n"));
-  return out->Commit();
+nlohmann::ordered_json Run::LogHeader(const ModelInfo& model) const {
+  nlohmann::ordered_json header = {{"format", "toolformer evaluation log"}, {"version", 1},
+                                   {"program", TOOLFORMER_VERSION},         {"model", model.fingerprint},
+                                   {"dtype", TypeName(model.type)},         {"device", flags_.model.device}};
+  header.update(Settings());
+  header["data"] = task_.Fingerprint();
+  return header;
 }
 
-void PrintScores(const std::vector<Set>& sets) {
-  fmt::print("  {:28}{:>10}{:>10}{:>10}{:>12}\n", "", "problems", "correct", "percent", "with a call");
-  for (const Set& set : sets) {
-    fmt::print("  {:28}{:>10}{:>10}{:>10.1f}{:>11.1f}%\n", PrintableLine(set.name), set.score.predictions.size(),
-               set.score.correct, 100 * set.score.accuracy(), 100 * set.score.call_share());
+absl::Status Run::OpenLog(const ModelInfo& model) {
+  if (flags_.out.empty()) return absl::OkStatus();
+  const auto start = flags_.overwrite ? RunLog::Start::kAfresh : RunLog::Start::kContinue;
+  CLI_ASSIGN_OR_RETURN(log_, RunLog::Open(PartialPath(flags_.out), LogHeader(model), start,
+                                          [this](std::string_view line) { return task_.IsItem(line); }));
+  CLI_RETURN_IF_ERROR(log_->ForEach([this](std::string_view item) { return Take(item); }));
+  if (done_ > 0 && !flags_.quiet) {
+    fmt::print(stderr, "toolformer: continuing after {} of {}\n", done_, task_.items());
   }
+  return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<Set>> ReadSets(const EvalFlags& flags) {
-  std::vector<Set> sets;
-  for (const std::string& path : flags.data) {
-    CLI_ASSIGN_OR_RETURN(MathProblems problems, ReadMathProblems(path));
-    if (flags.limit > 0 && flags.limit < std::ssize(problems.problems)) problems.problems.resize(flags.limit);
-    sets.push_back({std::filesystem::path(path).stem().string(), std::move(problems), {}});
+absl::Status Run::Take(std::string_view item) {
+  CLI_RETURN_IF_ERROR(task_.Take(item));
+  ++done_;
+  return absl::OkStatus();
+}
+
+absl::Status Run::Measure(const Model& model, const ToolRegistry& registry) {
+  CLI_RETURN_IF_ERROR(task_.Prepare(model));
+  CLI_RETURN_IF_ERROR(OpenLog(model.info()));
+  DecodeOptions options = flags_.options;
+  if (flags_.no_tools) options.tool_use = ToolUse::kDisabled;
+  options.interrupt.cancel = &CatchSignals();
+  ToolExecutor executor(registry);
+  const AugmentingDecoder decoder(model, registry, executor);
+  ProgressLine progress({});
+  if (flags_.quiet) progress.Disable();
+  progress.Note(task_.Progress());
+  const absl::Status status = task_.Run(done_, decoder, options, [&](const std::string& item) -> absl::Status {
+    if (log_) CLI_RETURN_IF_ERROR(log_->Append(item));
+    CLI_RETURN_IF_ERROR(Take(item));
+    progress.Note(task_.Progress());
+    return absl::OkStatus();
+  });
+  progress.Clear();
+  return status.ok() ? status : Stopped(status);
+}
+
+// `why`, and what became of the work so far.
+absl::Status Run::Stopped(const absl::Status& why) {
+  const std::string reason = absl::IsCancelled(why) ? "interrupted" : std::string(why.message());
+  if (!log_) return absl::Status(why.code(), reason);
+  CLI_RETURN_IF_ERROR(log_->Sync());
+  return absl::Status(why.code(), fmt::format("{}; {} of {} are done: the same command{} goes on from there", reason,
+                                              done_, task_.items(), flags_.overwrite ? " without --overwrite" : ""));
+}
+
+std::string Run::RenderReport(const ModelInfo& model) const {
+  Evaluation evaluation;
+  evaluation.parameters = {{"model", std::filesystem::path(model.path).filename().string()},
+                           {"adapter", std::filesystem::path(flags_.model.adapter).filename().string()},
+                           {"fingerprint", model.fingerprint},
+                           {"dtype", TypeName(model.type)}};
+  const nlohmann::ordered_json settings = Settings();
+  for (const auto& [name, value] : settings.items()) {
+    evaluation.parameters.emplace_back(name, value.is_string() ? value.get<std::string>() : PrintJson(value));
   }
-  return sets;
+  task_.AddTo(&evaluation);
+  return RenderEvaluationReport(evaluation);
+}
+
+absl::Status Run::WriteFiles(const ModelInfo& model) const {
+  if (!flags_.out.empty()) {
+    nlohmann::ordered_json json = {{"model", std::filesystem::path(flags_.model.path).filename().string()}};
+    json.update(Settings());
+    json["sets"] = task_.Scores();
+    CLI_ASSIGN_OR_RETURN(const std::unique_ptr<OutputFile> out, OutputFile::Create(flags_.out));
+    CLI_RETURN_IF_ERROR(out->Write(PrintJson(json) + "\n"));
+    CLI_RETURN_IF_ERROR(out->Commit());
+  }
+  if (flags_.report.empty()) return absl::OkStatus();
+  CLI_ASSIGN_OR_RETURN(const std::unique_ptr<OutputFile> report, OutputFile::Create(flags_.report));
+  CLI_RETURN_IF_ERROR(report->Write(RenderReport(model)));
+  return report->Commit();
+}
+
+absl::Status Run::WriteResults(const ModelInfo& model) {
+  // Printed first: whatever becomes of the files, it is seen.
+  if (!flags_.quiet) fmt::print("{}", task_.Table());
+  const absl::Status written = WriteFiles(model);
+  if (!written.ok()) return Stopped(written);
+  return log_ ? log_->Remove() : absl::OkStatus();
 }
 
 absl::Status RunEval(const EvalFlags& flags) {
+  // What can be wrong is looked for before the model is loaded.
   CLI_ASSIGN_OR_RETURN(const std::unique_ptr<ToolRegistry> registry, MakeRegistry(flags.tools));
-  CLI_ASSIGN_OR_RETURN(std::vector<Set> sets, ReadSets(flags));
+  CLI_ASSIGN_OR_RETURN(NamedTask task, MakeTask(flags));
+  CLI_RETURN_IF_ERROR(CheckFiles(flags));
   CLI_ASSIGN_OR_RETURN(const std::unique_ptr<Model> model, LoadModel(flags.model));
-  DecodeOptions options = flags.options;
-  if (flags.no_tools) options.tool_use = ToolUse::kDisabled;
-  options.interrupt.cancel = &CatchSignals();
-  ToolExecutor executor(*registry);
-  const AugmentingDecoder decoder(*model, *registry, executor);
-  ProgressLine progress({});
-  if (flags.quiet) progress.Disable();
-  for (Set& set : sets) {
-    const auto report = [&](const MathScore& so_far) {
-      progress.Note(fmt::format("{}: {}/{} problems, {} correct", set.name, so_far.predictions.size(),
-                                set.problems.problems.size(), so_far.correct));
-    };
-    report({});
-    CLI_ASSIGN_OR_RETURN(set.score, ScoreMath(decoder, set.problems.problems, options, report));
-  }
-  progress.Clear();
-  if (!flags.out.empty()) CLI_RETURN_IF_ERROR(WriteScores(flags, sets));
-  if (!flags.quiet) PrintScores(sets);
-  return absl::OkStatus();
+  Run run(flags, std::move(task));
+  CLI_RETURN_IF_ERROR(run.Measure(*model, *registry));
+  return run.WriteResults(model->info());
+}
+
+void AddDecodingFlags(CLI::App* app, DecodeOptions* options) {
+  const std::string group = "Decoding";
+  app->add_option("--top-k", options->opening_top_k, "open a call whenever that is among the k most likely tokens")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str()
+      ->type_name("N")
+      ->group(group);
+  app->add_option("--max-calls", options->max_calls, "most calls of an answer")
+      ->check(CLI::Range(0, 16))
+      ->capture_default_str()
+      ->type_name("N")
+      ->group(group);
+  app->add_option("--max-tokens", options->max_new_tokens, "most tokens that the model writes")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str()
+      ->type_name("N")
+      ->group(group);
+  app->add_option("--rows", options->max_batch_rows, "problems decoded at once")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str()
+      ->type_name("N")
+      ->group(group);
 }
 
 }  // namespace
@@ -125,14 +281,21 @@ absl::Status RunEval(const EvalFlags& flags) {
 Subcommand AddEval(CLI::App* parent) {
   auto flags = std::make_shared<EvalFlags>();
   flags->options.max_new_tokens = 32;
-  CLI::App* app =
-      parent->add_subcommand("eval", "Score a model on word problems, with and without tools (section 4.2)");
+  CLI::App* app = parent->add_subcommand("eval", "Score a model as the paper does, with and without tools (section 4)");
   app->description(
-      "Asks a model the word problems of ASDiv, SVAMP and MAWPS as the paper does: zero-shot, greedily, \"... The "
-      "answer\n"
-      "is\", and the first number of what it writes counts (behind the \"=\" where there is one).");
+      "Measures a model as the paper does, zero-shot and greedily.\n"
+      "  math  word problems (ASDiv, SVAMP, MAWPS): \"... The answer is\", and the first number of what the model\n"
+      "        writes counts (behind the \"=\" where there is one)\n"
+      "  lama  statements whose last word is missing (LAMA's SQuAD, Google-RE, T-REx): the word must be among the\n"
+      "        first five\n"
+      "  ppl   perplexity of texts, with calls disabled");
   AddModelFlags(app, &flags->model);
-  app->add_option("--data", flags->data, "files of the sets as they are published: ASDiv.xml, SVAMP.json, MAWPS' JSON")
+  app->add_option("--suite", flags->suite, "what is measured (default: what the files' format says; never ppl)")
+      ->check(CLI::IsMember(SuiteNames()))
+      ->type_name("NAME");
+  app->add_option("--data", flags->data,
+                  "files of the suite as they are published, gzipped or not: ASDiv.xml, SVAMP.json, MAWPS' JSON, "
+                  "LAMA's JSON lines, texts")
       ->required()
       ->type_name("FILE ...");
   app->add_option("--tools", flags->tools.names, "tools, separated by commas: " + KnownTools())
@@ -142,34 +305,26 @@ Subcommand AddEval(CLI::App* parent) {
       ->type_name("NAMES");
   flags->tools.names = {"Calculator"};
   app->add_flag("--no-tools", flags->no_tools, "the opening of a call has probability 0");
-  app->add_option("--out", flags->out, "every prediction, as JSON")->type_name("FILE.json");
-  app->add_option("--limit", flags->limit, "only the first N problems of each set")
+  AddDateFlag(app, &flags->tools);
+  app->add_option("--out", flags->out, "every prediction, as JSON; lets an interrupted run go on")
+      ->type_name("FILE.json");
+  app->add_option("--report", flags->report, "the same as a page for a browser")->type_name("FILE.html");
+  app->add_option("--limit", flags->task.limit, "only the first N problems of each set, or windows of each text")
       ->check(CLI::PositiveNumber)
       ->type_name("N");
-  const std::string group = "Decoding";
-  app->add_option("--top-k", flags->options.opening_top_k,
-                  "open a call whenever that is among the k most likely tokens")
-      ->check(CLI::PositiveNumber)
+  app->add_option("--window", flags->task.window, "ppl: tokens of a window, start token included")
+      ->check(CLI::Range(int64_t{2}, int64_t{1} << 24))
       ->capture_default_str()
-      ->type_name("N")
-      ->group(group);
-  app->add_option("--max-calls", flags->options.max_calls, "most calls of an answer")
-      ->check(CLI::Range(0, 16))
-      ->capture_default_str()
-      ->type_name("N")
-      ->group(group);
-  app->add_option("--max-tokens", flags->options.max_new_tokens, "most tokens that the model writes")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str()
-      ->type_name("N")
-      ->group(group);
-  app->add_option("--rows", flags->options.max_batch_rows, "problems decoded at once")
-      ->check(CLI::Range(1, 4096))
-      ->capture_default_str()
-      ->type_name("N")
-      ->group(group);
+      ->type_name("N");
+  AddDecodingFlags(app, &flags->options);
+  app->add_flag("--overwrite", flags->overwrite, "start afresh and replace the files of an earlier run");
   app->add_flag("--quiet", flags->quiet, "print nothing but errors");
-  app->footer("\nExample:\n  toolformer eval --model tuned/model --data SVAMP.json ASDiv.xml --out predictions.json");
+  app->footer(
+      "\nAn interrupted run with --out goes on where it was: give the same command again. What is done is kept in\n"
+      "OUT.partial until the end.\n"
+      "\nExamples:\n"
+      "  toolformer eval --model tuned/model --data SVAMP.json ASDiv.xml --out scores.json --report scores.html\n"
+      "  toolformer eval --suite ppl --model tuned/model --data wikitext2/test.txt.gz");
   return {app, [flags] { return RunEval(*flags); }};
 }
 

@@ -40,6 +40,8 @@ uint64_t HashBytes(std::string_view bytes, uint64_t hash) {
   return hash;
 }
 
+std::string Hex(uint64_t value) { return fmt::format("{:016x}", value); }
+
 absl::StatusOr<std::unique_ptr<LineReader>> LineReader::Open(const std::string& path, size_t max_line_bytes) {
   struct stat info;
   if (stat(path.c_str(), &info) != 0) return Failure("{}: {}", path, SystemReason(errno));

@@ -57,6 +57,9 @@ class LineReader {
 // FNV-1a of `bytes`, continuing `hash`. Tells inputs apart; no defence against an adversary.
 uint64_t HashBytes(std::string_view bytes, uint64_t hash = 0xcbf29ce484222325ull);
 
+// 16 hexadecimal digits.
+std::string Hex(uint64_t value);
+
 // One JSON object, fields in their order. Fails with the byte of a syntax error, and for nesting deeper than 64.
 absl::StatusOr<nlohmann::ordered_json> ParseJsonObject(std::string_view line);
 

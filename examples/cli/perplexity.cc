@@ -1,10 +1,6 @@
 // toolformer perplexity: how well a model predicts a text file.
 #include "toolformer/perplexity.h"
 
-#include <cerrno>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <memory>
 #include <span>
 #include <string>
@@ -15,11 +11,10 @@
 #include "jsonl.h"
 #include "model_flags.h"
 #include "terminal.h"
+#include "toolformer/question_suite.h"
 
 namespace toolformer::cli {
 namespace {
-
-constexpr size_t kMaxTextBytes = size_t{256} << 20;
 
 struct PerplexityFlags {
   ModelFlags model;
@@ -29,47 +24,40 @@ struct PerplexityFlags {
   bool json = false;
 };
 
-absl::StatusOr<std::string> ReadText(const std::string& path) {
-  std::error_code error;
-  if (std::filesystem::is_directory(path, error)) return Failure("{}: is a folder, not a text file", path);
-  std::ifstream file(path, std::ios::binary);
-  std::string text;
-  std::vector<char> block(1 << 16);
-  while (file.read(block.data(), std::ssize(block)) || file.gcount() > 0) {
-    text.append(block.data(), file.gcount());
-    if (text.size() > kMaxTextBytes) return Failure("{}: has over {} bytes", path, kMaxTextBytes);
-  }
-  if (!file.eof()) return Failure("{}: cannot be read: {}", path, std::strerror(errno));
-  return text;
-}
-
 absl::Status RunPerplexity(const PerplexityFlags& flags) {
-  CLI_ASSIGN_OR_RETURN(const std::string text, ReadText(flags.text));
+  CLI_ASSIGN_OR_RETURN(const std::string text, ReadDataFile(flags.text));
   CLI_ASSIGN_OR_RETURN(const std::unique_ptr<Model> model, LoadModel(flags.model));
-  const std::vector<int32_t> all = model->tokenizer().Encode(text);
-  std::span<const int32_t> ids = all;
-  if (flags.tokens > 0 && flags.tokens < std::ssize(all)) ids = ids.first(flags.tokens);
+  const std::vector<int32_t> text_ids = model->tokenizer().Encode(text);
+  std::span<const int32_t> ids = text_ids;
+  if (flags.tokens > 0 && flags.tokens < std::ssize(text_ids)) ids = ids.first(flags.tokens);
 
   ProgressLine progress({});
   PerplexityOptions options;
   options.window = flags.window;
-  options.progress = [&](int64_t tokens, double nats) {
+  TextLosses so_far;
+  options.on_window = [&](const TextLosses& window) {
+    so_far.Add(window);
     progress.Note(
-        fmt::format("{}/{} tokens, {:.4f} nats a token", tokens, ids.size(), nats / static_cast<double>(tokens)));
+        fmt::format("{}/{} tokens, {:.4f} nats a token", so_far.all.tokens, ids.size(), so_far.all.mean_nats()));
+    return absl::OkStatus();
   };
   Interrupt interrupt;
   interrupt.cancel = &CatchSignals();
   CLI_ASSIGN_OR_RETURN(const Perplexity result, MeasurePerplexity(*model, ids, options, interrupt));
   progress.Clear();
+  const TokenLosses& all = result.total.all;
+  const TokenLosses& disabled = result.total.calls_disabled;
   if (flags.json) {
-    const nlohmann::ordered_json json = {{"tokens", result.tokens},
-                                         {"mean_nats", result.mean_nats()},
-                                         {"perplexity", result.perplexity()},
-                                         {"window_nats", result.window_nats}};
+    nlohmann::ordered_json json = {{"tokens", all.tokens},
+                                   {"mean_nats", all.mean_nats()},
+                                   {"perplexity", all.perplexity()},
+                                   {"perplexity_calls_disabled", disabled.perplexity()},
+                                   {"window_nats", nlohmann::ordered_json::array()}};
+    for (const TextLosses& window : result.windows) json["window_nats"].push_back(window.all.nats);
     fmt::print("{}\n", PrintJson(json));
   } else {
-    fmt::print("perplexity {:.4f} ({:.6f} nats a token, {} tokens, windows of {})\n", result.perplexity(),
-               result.mean_nats(), result.tokens, flags.window);
+    fmt::print("perplexity {:.4f} ({:.6f} nats a token, {} tokens, windows of {}); {:.4f} with calls disabled\n",
+               all.perplexity(), all.mean_nats(), all.tokens, flags.window, disabled.perplexity());
   }
   return absl::OkStatus();
 }
@@ -84,7 +72,7 @@ Subcommand AddPerplexity(CLI::App* parent) {
       "and\n"
       "prints the exponential of the mean negative log-probability of a token.");
   AddModelFlags(app, &flags->model);
-  app->add_option("--text", flags->text, "the text file")->required()->type_name("FILE");
+  app->add_option("--text", flags->text, "the text file, gzipped or not")->required()->type_name("FILE");
   app->add_option("--tokens", flags->tokens, "only so many tokens from its start (default: all)")
       ->check(CLI::PositiveNumber)
       ->type_name("N");

@@ -73,7 +73,8 @@ struct TOOLFORMER_API DecodedCall {
   Call call;
   std::optional<std::string> result;  // neutralized; absent on an error
   std::string error;
-  int64_t byte_offset = 0;  // of the opening bracket in Decoded::text
+  int64_t byte_offset = 0;           // of the opening bracket in Decoded::text
+  double opening_probability = 0.0;  // where it was opened, before any temperature: p_i
 };
 
 struct TOOLFORMER_API Decoded {
@@ -82,6 +83,10 @@ struct TOOLFORMER_API Decoded {
   std::vector<DecodedCall> calls;
   StopReason stop_reason = StopReason::kMaxTokens;
   int64_t tokens = 0;  // the model's own
+
+  // The probability of calling, for calibration: p_i where the first call was opened; where there is no call, the
+  // largest p_i of all places where one might have been opened. 0 where calls are disabled.
+  double opening_probability = 0.0;
 };
 
 // Keeps references to its arguments. Decode may be called from several threads at once.

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "toolformer/export.h"
 #include "toolformer/interrupt.h"
@@ -14,25 +15,40 @@
 
 namespace toolformer {
 
-struct TOOLFORMER_API PerplexityOptions {
-  // Tokens of a window, the start token included; at least 2, at most the model's context.
-  int64_t window = 1024;
-  // Called after each window with what has been computed so far; may be empty.
-  std::function<void(int64_t tokens, double nats)> progress;
-};
-
-struct TOOLFORMER_API Perplexity {
-  int64_t tokens = 0;               // that were predicted
-  double nats = 0.0;                // sum of -log p over them
-  std::vector<double> window_nats;  // the same of each window
+// Of tokens that were predicted.
+struct TOOLFORMER_API TokenLosses {
+  int64_t tokens = 0;
+  double nats = 0.0;  // sum of -log p
 
   double mean_nats() const { return tokens == 0 ? 0.0 : nats / static_cast<double>(tokens); }
   double perplexity() const;  // exp(mean_nats())
 };
 
+struct TOOLFORMER_API TextLosses {
+  TokenLosses all;
+  // With the opening of a call at probability 0 (paper, footnote 5). The text's own brackets are tokens that then
+  // cannot be predicted: they are left out.
+  TokenLosses calls_disabled;
+
+  void Add(const TextLosses& more);
+};
+
+struct TOOLFORMER_API Perplexity {
+  TextLosses total;
+  std::vector<TextLosses> windows;
+};
+
+struct TOOLFORMER_API PerplexityOptions {
+  // Tokens of a window, the start token included; at least 2, at most the model's context.
+  int64_t window = 1024;
+  // Called after each window; what it returns, where that is not ok, ends the measurement. May be empty.
+  std::function<absl::Status(const TextLosses& window)> on_window;
+};
+
 // Cuts `ids` (of a whole text, without start token) into windows that do not overlap; each is the start token and up to
-// window - 1 ids, all of which are predicted. kInvalidArgument (no ids, a window out of range, an id that is none),
-// kCancelled, kDeadlineExceeded, and the errors of Forward. Memory: one window's cache and 128 rows of logits.
+// window - 1 ids, all of which are predicted. So the rest of a text from the start of a window on has the same windows
+// as in the whole. kInvalidArgument (no ids, a window out of range, an id that is none), kCancelled, kDeadlineExceeded,
+// and the errors of Forward. Memory: one window's cache and 128 rows of logits.
 TOOLFORMER_API absl::StatusOr<Perplexity> MeasurePerplexity(const LanguageModel& model, std::span<const int32_t> ids,
                                                             const PerplexityOptions& options,
                                                             const Interrupt& interrupt = {});

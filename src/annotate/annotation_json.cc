@@ -1,8 +1,8 @@
 // AnnotatedDocument as one line of JSON, and back.
-#include <functional>
 #include <utility>
 
 #include "src/base/json.h"
+#include "src/base/json_fields.h"
 #include "src/base/status.h"
 #include "toolformer/annotator.h"
 
@@ -48,54 +48,9 @@ Json ToJson(const ToolOutcome& outcome) {
   return json;
 }
 
-// Reads fields of objects that ought to be ours; the first that is not as it should be is remembered.
-class Reader {
- public:
-  template <typename T>
-  void Read(const nlohmann::json& object, const char* name, T* out) {
-    const auto field = object.is_object() ? object.find(name) : object.end();
-    if (!object.is_object() || field == object.end()) return Fail(name, "is missing");
-    if (!Convert(*field, out)) Fail(name, "has the wrong type");
-  }
-  void ReadEach(const nlohmann::json& object, const char* name,
-                const std::function<void(const nlohmann::json&)>& read) {
-    const auto field = object.is_object() ? object.find(name) : object.end();
-    if (!object.is_object() || field == object.end() || !field->is_array()) return Fail(name, "is not a list");
-    for (const nlohmann::json& element : *field) read(element);
-  }
-  void Fail(const std::string& name, std::string_view problem) {
-    if (status_.ok()) status_ = InvalidArgument("field '{}' {}", name, problem);
-  }
-  const absl::Status& status() const { return status_; }
-
- private:
-  static bool Convert(const nlohmann::json& value, std::string* out) {
-    return value.is_string() && (*out = value.get<std::string>(), true);
-  }
-  static bool Convert(const nlohmann::json& value, bool* out) {
-    return value.is_boolean() && (*out = value.get<bool>(), true);
-  }
-  static bool Convert(const nlohmann::json& value, int64_t* out) {
-    return value.is_number_integer() && (*out = value.get<int64_t>(), true);
-  }
-  static bool Convert(const nlohmann::json& value, double* out) {
-    return value.is_number() && (*out = value.get<double>(), true);
-  }
-  static bool Convert(const nlohmann::json& value, std::vector<int32_t>* out) {
-    if (!value.is_array()) return false;
-    for (const nlohmann::json& element : value) {
-      if (!element.is_number_integer()) return false;
-      out->push_back(element.get<int32_t>());
-    }
-    return true;
-  }
-
-  absl::Status status_;
-};
-
 template <typename Enum>
 void ReadName(const std::string& name, std::initializer_list<Enum> values, std::string_view (*name_of)(Enum),
-              std::pair<Reader*, Enum*> to) {
+              std::pair<JsonFields*, Enum*> to) {
   for (const Enum value : values) {
     if (name_of(value) == name) {
       *to.second = value;
@@ -105,7 +60,7 @@ void ReadName(const std::string& name, std::initializer_list<Enum> values, std::
   to.first->Fail(name, "is not a known name");
 }
 
-JudgedCall ReadCall(const nlohmann::json& json, Reader* reader) {
+JudgedCall ReadCall(const nlohmann::json& json, JsonFields* reader) {
   JudgedCall call;
   reader->Read(json, "position", &call.position);
   reader->Read(json, "byte_offset", &call.byte_offset);
@@ -134,7 +89,7 @@ JudgedCall ReadCall(const nlohmann::json& json, Reader* reader) {
   return call;
 }
 
-ToolOutcome ReadOutcome(const nlohmann::json& json, Reader* reader) {
+ToolOutcome ReadOutcome(const nlohmann::json& json, JsonFields* reader) {
   ToolOutcome outcome;
   reader->Read(json, "tool", &outcome.tool);
   reader->Read(json, "document_accepted", &outcome.document_accepted);
@@ -177,7 +132,7 @@ absl::StatusOr<AnnotatedDocument> ParseAnnotation(std::string_view json_line) {
   AnnotatedDocument annotated;
   TF_ASSIGN_OR_RETURN(annotated.document, ParseDocument(json_line));
   TF_ASSIGN_OR_RETURN(const nlohmann::json json, ParseJson(json_line));
-  Reader reader;
+  JsonFields reader;
   reader.Read(json, "augmented_text", &annotated.augmented_text);
   std::string skip;
   reader.Read(json, "skip", &skip);

@@ -137,8 +137,10 @@ absl::Status Generation::TakeFailure(const absl::Status& failure) {
 
 absl::Status Generation::GoOnWithText() {
   if (decoded_.tokens >= options_.max_new_tokens) return Stop(StopReason::kMaxTokens);
-  const bool may_open = MayOpen();
-  if (!may_open || !AnyAmongTop(Logits(), pieces_.opening_ids(), options_.opening_top_k)) return WriteText(may_open);
+  if (!MayOpen()) return WriteText(/*opening_allowed=*/false);
+  const bool taken = AnyAmongTop(Logits(), pieces_.opening_ids(), options_.opening_top_k);
+  TF_RETURN_IF_ERROR(NoteOpening(taken));
+  if (!taken) return WriteText(/*opening_allowed=*/true);
   const std::vector<int32_t>& opening = at_text_start_ ? pieces_.opening_at_start() : pieces_.opening_in_text();
   if (!Fits(std::ssize(opening) + 1)) return WriteText(false);
   before_opening_ = cache_->length();
@@ -148,6 +150,17 @@ absl::Status Generation::GoOnWithText() {
   body_ends_.clear();
   body_text_.clear();
   return Ask(opening, Place::kBody);
+}
+
+// The probability of calling here. Where no call is opened only a new largest one matters, which most places are seen
+// not to have without a softmax.
+absl::Status Generation::NoteOpening(const bool& taken) {
+  const bool before_calls = decoded_.calls.empty();
+  if (!taken && !before_calls) return absl::OkStatus();
+  TF_ASSIGN_OR_RETURN(opening_probability_, SummedProbabilityAbove(Logits(), pieces_.opening_ids(),
+                                                                   taken ? -1.0 : decoded_.opening_probability));
+  if (before_calls) decoded_.opening_probability = std::max(decoded_.opening_probability, opening_probability_);
+  return absl::OkStatus();
 }
 
 absl::Status Generation::WriteText(const bool& opening_allowed) {
@@ -206,6 +219,8 @@ absl::Status Generation::AskTool() {
   decoded_.text += at_start ? "[" : " [";
   DecodedCall& call = decoded_.calls.emplace_back();
   call.call = reading_.call;
+  call.opening_probability = opening_probability_;
+  if (decoded_.calls.size() == 1) decoded_.opening_probability = opening_probability_;
   call.byte_offset = std::ssize(decoded_.text) - 1;
   decoded_.text += body_text_.substr(0, reading_.end);
   Emit(DecodeEventKind::kCall, PrintCallBody(call.call));

@@ -59,6 +59,7 @@ class Generation {
   absl::Status Stop(StopReason reason);
   absl::StatusOr<int32_t> Choose(bool opening_allowed);
   bool MayOpen() const;
+  absl::Status NoteOpening(const bool& taken);
   bool Fits(int64_t tokens) const;
   bool IsEnd(int32_t token) const;
   std::span<const float> Logits() const;
@@ -95,6 +96,7 @@ class Generation {
   int64_t before_opening_ = 0;
   int64_t body_begin_ = 0;
   at::Tensor logits_before_opening_;
+  double opening_probability_ = 0.0;
   std::vector<int32_t> body_tokens_;
   std::vector<size_t> body_ends_;
   std::string body_text_;

@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "toolformer/annotator.h"
@@ -14,12 +15,23 @@ namespace toolformer {
 // break and tab) as their pictures, invalid UTF-8 as U+FFFD.
 std::string EscapeHtml(std::string_view text);
 
+// The start of a page up to its heading: policy, style, title.
+std::string PageHead(std::string_view title);
+inline constexpr std::string_view kPageEnd = "</body></html>\n";
+
+// A figure in large letters; both are HTML already.
+std::string RenderCard(std::string_view figure, std::string_view words);
+
 // A table whose cells are HTML already; the first column is its row headings.
 struct HtmlTable {
   std::vector<std::string> head;
   std::vector<std::vector<std::string>> rows;
 };
 std::string RenderTable(const HtmlTable& table);
+
+// Names and values of what a run was done with; nothing where there are none.
+using ReportParameters = std::vector<std::pair<std::string, std::string>>;
+std::string RenderParameters(const ReportParameters& parameters);
 
 // "below threshold".
 std::string VerdictWords(Verdict verdict);

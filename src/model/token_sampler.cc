@@ -158,6 +158,20 @@ absl::StatusOr<std::vector<double>> SummedProbabilities(const at::Tensor& logits
   });
 }
 
+absl::StatusOr<double> SummedProbabilityAbove(std::span<const float> logits, std::span<const int32_t> ids,
+                                              double floor) {
+  if (logits.empty()) return NotFinite();
+  const simd::Kernels& kernels = simd::Best();
+  const float most = kernels.most(logits.data(), std::ssize(logits));
+  double weight = 0.0;
+  for (const int32_t id : ids) weight += std::exp(static_cast<double>(logits[id]) - most);
+  // The most likely token alone makes the sum at least 1.
+  if (weight <= floor) return weight;
+  const Softmax softmax = {most, kernels.sum_exp(logits.data(), std::ssize(logits), most, 1.0f)};
+  if (!IsFinite(softmax)) return NotFinite();
+  return weight / softmax.sum;
+}
+
 absl::StatusOr<std::vector<int32_t>> SampleTokens(const at::Tensor& logits, double temperature,
                                                   std::span<const double> uniforms, const at::Tensor& allowed) {
   return GuardLibtorch([&]() -> absl::StatusOr<std::vector<int32_t>> {

@@ -20,6 +20,11 @@ absl::StatusOr<std::vector<double>> LogProbabilities(const at::Tensor& logits, s
 // Summed probability of `ids` under each row. kInternal where a row is not finite.
 absl::StatusOr<std::vector<double>> SummedProbabilities(const at::Tensor& logits, std::span<const int32_t> ids);
 
+// Summed probability of `ids` under one row, where that is above `floor`; otherwise some number up to `floor`, found
+// without the sum over the row where its largest logit tells enough. kInternal where the row is seen not to be finite.
+absl::StatusOr<double> SummedProbabilityAbove(std::span<const float> logits, std::span<const int32_t> ids,
+                                              double floor);
+
 // One token a row by inverting the cumulative distribution at uniforms[r] in [0, 1), at `temperature` > 0. `allowed`
 // [vocab] f32 is 0 for tokens that may be drawn and -inf for others; undefined: all may. -1 where none may.
 absl::StatusOr<std::vector<int32_t>> SampleTokens(const at::Tensor& logits, double temperature,

@@ -58,7 +58,7 @@ class PerplexityTest(ProgramTest):
 
     def test_bad_input(self):
         self.fails(1, "absent", "perplexity", "--model", LLAMA, "--text", self.path("absent"))
-        self.fails(1, "folder", "perplexity", "--model", LLAMA, "--text", self.folder)
+        self.fails(1, "not a regular file", "perplexity", "--model", LLAMA, "--text", self.folder)
         self.fails(1, "no tokens", "perplexity", "--model", LLAMA, "--text", self.file("empty", ""))
         self.fails(1, "window", "perplexity", "--model", LLAMA, "--text", self.file("t", "some text"), "--window", "100000")
         self.fails(2, "--tokens", "perplexity", "--model", LLAMA, "--text", self.file("t", "x"), "--tokens", "0")

@@ -72,7 +72,7 @@ class TrainingTest(ProgramTest):
         write(problems, json.dumps([dict(ID="a", Body="She had 4 rolls and baked 2 more.", Question="How many rolls?", Answer=6.0)] * 3)
               .encode())
         for more in ([], ["--no-tools"]):
-            code, out, err = run("eval", "--model", model, "--data", problems, "--out", self.path("scores.json"), *more)
+            code, out, err = run("eval", "--model", model, "--data", problems, "--out", self.path("scores.json"), "--overwrite", *more)
             self.assertEqual(code, 0, err)
             scores = json.loads(read(self.path("scores.json")))
             self.assertEqual(scores["sets"]["svamp"]["problems"], 3)

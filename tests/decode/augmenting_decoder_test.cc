@@ -335,5 +335,100 @@ TEST_CASE("sampling is reproducible and follows the temperature") {
   CHECK(text != host.Decode(model, "", options).text);
 }
 
+// p of an id with this logit, where the next token has 20 and, with a runner-up, the opening 10.
+double Probability(double logit, const bool& runner_up) {
+  const double others = static_cast<double>(ToyTokenizer(kMerged).vocab_size()) - (runner_up ? 2.0 : 1.0);
+  return std::exp(logit) / (std::exp(20.0) + (runner_up ? std::exp(10.0) : 0.0) + others);
+}
+
+TEST_CASE("the probability of calling is that of both openings, where the first call was opened") {
+  Host host;
+  const Decoded decoded = host.Decode(Scripted("It is [Tool(3 + 4) -> 7] 7."), "It is", Greedy());
+  REQUIRE(decoded.calls.size() == 1);
+  const double expected = Probability(20.0, false) + Probability(0.0, false);
+  CHECK(decoded.calls[0].opening_probability == doctest::Approx(expected).epsilon(1e-9));
+  CHECK(decoded.opening_probability == decoded.calls[0].opening_probability);
+}
+
+TEST_CASE("without a call the probability of calling is the largest of all places") {
+  Host host;
+  // The opening is the runner-up at the second place only.
+  const ToyTokenizer tokenizer(kMerged);
+  const ToyModel model(kMerged, [&](const std::vector<int32_t>& sequence) {
+    const int32_t opening = sequence.size() == 3 ? tokenizer.Encode(" [")[0] : -1;
+    return Peak(tokenizer.vocab_size(), tokenizer.Encode("a")[0], opening);
+  });
+  DecodeOptions options = Greedy();
+  options.max_new_tokens = 5;
+  const Decoded decoded = host.Decode(model, "x", options);
+  CHECK(decoded.text == "aaaaa");
+  const double expected = Probability(10.0, true) + Probability(0.0, true);
+  CHECK(decoded.opening_probability == doctest::Approx(expected).epsilon(1e-6));
+  options.tool_use = ToolUse::kDisabled;
+  CHECK(host.Decode(model, "x", options).opening_probability == 0.0);
+  options.tool_use = ToolUse::kEnabled;
+  options.max_calls = 0;
+  CHECK(host.Decode(model, "x", options).opening_probability == 0.0);
+}
+
+TEST_CASE("a call that is opened where that is less likely than before has its own probability") {
+  Host host;
+  const ToyTokenizer tokenizer(kMerged);
+  const auto vocab = static_cast<double>(tokenizer.vocab_size());
+  const ToyModel model(kMerged, [&](const std::vector<int32_t>& sequence) {
+    const std::string script = "a [Tool(1) -> 7]", text = tokenizer.Decode(sequence);
+    std::vector<float> logits(tokenizer.vocab_size(), 0.0f);
+    const int32_t opening = tokenizer.Encode(" [")[0];
+    if (text == "x") {
+      // A third, but not among the two most likely.
+      logits = Peak(tokenizer.vocab_size(), tokenizer.Encode("a")[0]);
+      logits[tokenizer.Encode("b")[0]] = 19.995f;
+      logits[opening] = 19.99f;
+    } else if (text == "xa") {
+      logits[tokenizer.Encode("z")[0]] = 5.0f;
+      logits[opening] = 2.0f;
+    } else if (std::string_view("x" + script).starts_with(text) && text.size() <= script.size()) {
+      logits[tokenizer.Encode(std::string_view(script).substr(text.size() - 1))[0]] = 20.0f;
+    } else {
+      logits[ToyTokenizer::kEnd] = 20.0f;
+    }
+    return logits;
+  });
+  DecodeOptions options;
+  options.opening_top_k = 2;
+  const Decoded decoded = host.Decode(model, "x", options);
+  CHECK(decoded.text == "a [Tool(1) -> 7]");
+  REQUIRE(decoded.calls.size() == 1);
+  const double expected = (std::exp(2.0) + 1.0) / (std::exp(2.0) + std::exp(5.0) + vocab - 2.0);
+  CHECK(decoded.calls[0].opening_probability == doctest::Approx(expected).epsilon(1e-6));
+  CHECK(decoded.opening_probability == decoded.calls[0].opening_probability);
+}
+
+TEST_CASE("each call has its own probability, and the first one's is that of calling") {
+  Host host;
+  const ToyTokenizer tokenizer(kMerged);
+  const std::string script = "a [Tool(1) -> 7] b [Tool(2) -> 7] c";
+  // The second opening is merely the runner-up.
+  const ToyModel model(kMerged, [&](const std::vector<int32_t>& sequence) {
+    const std::string text = tokenizer.Decode(sequence);
+    const int32_t opening = tokenizer.Encode(" [")[0];
+    if (text == "a [Tool(1) -> 7] b") return Peak(tokenizer.vocab_size(), tokenizer.Encode("z")[0], opening);
+    if (!script.starts_with(text) || text.size() == script.size()) {
+      return Peak(tokenizer.vocab_size(), ToyTokenizer::kEnd);
+    }
+    return Peak(tokenizer.vocab_size(), tokenizer.Encode(std::string_view(script).substr(text.size()))[0]);
+  });
+  DecodeOptions options;
+  options.opening_top_k = 2;
+  options.max_calls = 2;
+  const Decoded decoded = host.Decode(model, "a", options);
+  CHECK(decoded.text == " [Tool(1) -> 7] b [Tool(2) -> 7] c");
+  REQUIRE(decoded.calls.size() == 2);
+  CHECK(decoded.calls[0].opening_probability == doctest::Approx(1.0).epsilon(1e-6));
+  CHECK(decoded.calls[1].opening_probability ==
+        doctest::Approx(Probability(10.0, true) + Probability(0.0, true)).epsilon(1e-6));
+  CHECK(decoded.opening_probability == decoded.calls[0].opening_probability);
+}
+
 }  // namespace
 }  // namespace toolformer

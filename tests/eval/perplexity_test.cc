@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tests/model/fixture.h"
+#include "tests/toy_model.h"
 
 namespace toolformer {
 namespace {
@@ -39,9 +40,9 @@ TEST_CASE("perplexity is that of transformers' logits") {
     options.window = 64;
     const auto result = MeasurePerplexity(*model, std::span(ids).subspan(1), options);
     REQUIRE(result.ok());
-    CHECK(result->tokens == std::ssize(ids) - 1);
-    CHECK(result->nats == doctest::Approx(nats).epsilon(1e-5));
-    CHECK(result->perplexity() == doctest::Approx(std::exp(nats / (ids.size() - 1.0))).epsilon(1e-5));
+    CHECK(result->total.all.tokens == std::ssize(ids) - 1);
+    CHECK(result->total.all.nats == doctest::Approx(nats).epsilon(1e-5));
+    CHECK(result->total.all.perplexity() == doctest::Approx(std::exp(nats / (ids.size() - 1.0))).epsilon(1e-5));
   }
 }
 
@@ -52,21 +53,24 @@ TEST_CASE("windows do not see each other, and together hold every token") {
   PerplexityOptions options;
   options.window = 151;  // beyond the rows that are projected at a time
   int calls = 0;
-  options.progress = [&](int64_t, double) { ++calls; };
+  options.on_window = [&](const TextLosses&) {
+    ++calls;
+    return absl::OkStatus();
+  };
   const auto whole = MeasurePerplexity(*model, ids, options);
   REQUIRE(whole.ok());
   CHECK(calls == 3);
-  REQUIRE(whole->window_nats.size() == 3);
-  CHECK(whole->tokens == 400);
+  REQUIRE(whole->windows.size() == 3);
+  CHECK(whole->total.all.tokens == 400);
   double sum = 0.0;
   for (size_t w = 0; w < 3; ++w) {
     const auto part = std::span(ids).subspan(w * 150, std::min<size_t>(150, 400 - w * 150));
     const auto alone = MeasurePerplexity(*model, part, options);
     REQUIRE(alone.ok());
-    CHECK(alone->nats == doctest::Approx(whole->window_nats[w]));
-    sum += alone->nats;
+    CHECK(alone->total.all.nats == doctest::Approx(whole->windows[w].all.nats));
+    sum += alone->total.all.nats;
   }
-  CHECK(whole->nats == doctest::Approx(sum));
+  CHECK(whole->total.all.nats == doctest::Approx(sum));
 }
 
 TEST_CASE("what cannot be measured is refused, and work can be cancelled") {
@@ -86,6 +90,39 @@ TEST_CASE("what cannot be measured is refused, and work can be cancelled") {
   Interrupt interrupt;
   interrupt.cancel = &cancel;
   CHECK(MeasurePerplexity(*model, ids, options, interrupt).status().code() == absl::StatusCode::kCancelled);
+}
+
+TEST_CASE("with calls disabled the opening's probability goes to the other tokens") {
+  // Everything is equally likely, but for the openings "[" and " [", which have three quarters together.
+  const std::vector<std::string> merged = {" ["};
+  const testing::ToyTokenizer tokenizer(merged);
+  const std::vector<int32_t> openings = {tokenizer.Encode("[")[0], tokenizer.Encode(" [")[0]};
+  const auto others = static_cast<float>(tokenizer.vocab_size() - 2);
+  const testing::ToyModel model(merged, [&](const std::vector<int32_t>&) {
+    std::vector<float> logits(tokenizer.vocab_size(), 0.0f);
+    for (const int32_t id : openings) logits[id] = std::log(1.5f * others);
+    return logits;
+  });
+  const auto measured = MeasurePerplexity(model, tokenizer.Encode("ab [c["), {});
+  REQUIRE(measured.ok());
+  CHECK(measured->total.all.tokens == 5);
+  CHECK(measured->total.all.nats == doctest::Approx(3 * std::log(4 * others) + 2 * std::log(4.0 / 1.5)));
+  CHECK(measured->total.calls_disabled.tokens == 3);
+  CHECK(measured->total.calls_disabled.nats == doctest::Approx(3 * std::log(others)));
+  CHECK(measured->total.calls_disabled.perplexity() == doctest::Approx(others));
+}
+
+TEST_CASE("what the callback returns ends the measurement") {
+  const testing::ToyModel model({}, [](const std::vector<int32_t>&) { return testing::Peak(258, 5); });
+  PerplexityOptions options;
+  options.window = 3;
+  int windows = 0;
+  options.on_window = [&](const TextLosses&) {
+    return ++windows == 2 ? absl::DataLossError("full") : absl::OkStatus();
+  };
+  const std::vector<int32_t> ids(9, 5);
+  CHECK(MeasurePerplexity(model, ids, options).status() == absl::DataLossError("full"));
+  CHECK(windows == 2);
 }
 
 }  // namespace

@@ -199,5 +199,29 @@ TEST_CASE("the most likely token is the first of the largest") {
   CHECK(AnyAmongTop(logits, ids, 2));
 }
 
+TEST_CASE("a summed probability is exact above the floor, and never claimed to be above it otherwise") {
+  const std::vector<int32_t> ids = {3, 500};
+  for (const double spread : {0.01, 3.0, 30.0}) {
+    const at::Tensor logits = RandomLogits(1, 1013, spread);
+    const std::span<const float> row(logits.const_data_ptr<float>(), 1013);
+    const std::vector<double> p = Reference(logits, 0, 1.0);
+    const double exact = p[3] + p[500];
+    for (const double floor : {-1.0, 0.0, exact / 2, exact * 0.999, exact * 1.001, 0.5, 2.0}) {
+      CAPTURE(floor);
+      const double found = *SummedProbabilityAbove(row, ids, floor);
+      if (floor < exact) {
+        CHECK(found == doctest::Approx(exact).epsilon(1e-5));
+      } else {
+        CHECK(found <= floor);
+      }
+    }
+  }
+  std::vector<float> row = {0.0f, std::nanf(""), 1.0f};
+  const std::vector<int32_t> id = {2};
+  CHECK(absl::IsInternal(SummedProbabilityAbove(row, id, -1.0).status()));
+  row[1] = kMinusInfinity;
+  CHECK(*SummedProbabilityAbove(row, id, -1.0) == doctest::Approx(1.0 / (1.0 + std::exp(-1.0))));
+}
+
 }  // namespace
 }  // namespace toolformer

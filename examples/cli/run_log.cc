@@ -1,10 +1,12 @@
-#include "annotation_log.h"
+#include "run_log.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -86,13 +88,41 @@ std::string Differences(const nlohmann::json& there, const nlohmann::json& now) 
   return text;
 }
 
+bool SameFile(const std::string& a, const std::string& b) {
+  std::error_code ignored;
+  if (std::filesystem::equivalent(a, b, ignored)) return true;
+  return std::filesystem::weakly_canonical(a, ignored) == std::filesystem::weakly_canonical(b, ignored);
+}
+
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<AnnotationLog>> AnnotationLog::Open(const std::string& path,
-                                                                   const nlohmann::ordered_json& header, Start start) {
+std::string PartialPath(const std::string& out) { return out + ".partial"; }
+
+absl::Status CheckRunFiles(const RunFiles& files) {
+  std::vector<std::pair<std::string, std::string>> all = files.inputs;
+  all.insert(all.end(), files.outputs.begin(), files.outputs.end());
+  for (size_t i = 1; i < all.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      if (!SameFile(all[i].second, all[j].second)) continue;
+      return UsageError(fmt::format("{} and {} are the same file: {}", all[j].first, all[i].first, all[i].second));
+    }
+  }
+  struct stat info;
+  const bool unfinished = !files.log.empty() && stat(files.log.c_str(), &info) == 0;
+  for (const auto& [option, path] : files.outputs) {
+    if (!files.overwrite && !unfinished && stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode)) {
+      return Failure("{}: exists; --overwrite to replace it", path);
+    }
+  }
+  for (const auto& [option, path] : files.outputs) CLI_RETURN_IF_ERROR(CheckWritable(path));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<RunLog>> RunLog::Open(const std::string& path, const nlohmann::ordered_json& header,
+                                                     Start start, const IsItem& is_item) {
   CLI_ASSIGN_OR_RETURN(const int fd, OpenLocked(path));
-  std::unique_ptr<AnnotationLog> log(new AnnotationLog(path, fd));
-  if (start == Start::kContinue) CLI_RETURN_IF_ERROR(log->Restore(header));
+  std::unique_ptr<RunLog> log(new RunLog(path, fd));
+  if (start == Start::kContinue) CLI_RETURN_IF_ERROR(log->Restore(header, is_item));
   if (ftruncate(fd, static_cast<off_t>(log->size_)) != 0) {
     return Failure("{}: cannot be written: {}", path, SystemReason(errno));
   }
@@ -103,12 +133,12 @@ absl::StatusOr<std::unique_ptr<AnnotationLog>> AnnotationLog::Open(const std::st
   return log;
 }
 
-AnnotationLog::~AnnotationLog() {
+RunLog::~RunLog() {
   if (fd_ >= 0) close(fd_);
 }
 
-// Finds what is whole: the header and the documents up to the first line that is torn or damaged.
-absl::Status AnnotationLog::Restore(const nlohmann::ordered_json& header) {
+// Finds what is whole: the header and the items up to the first line that is torn or damaged.
+absl::Status RunLog::Restore(const nlohmann::ordered_json& header, const IsItem& is_item) {
   LogLines lines(fd_, path_);
   std::string_view line;
   CLI_ASSIGN_OR_RETURN(bool more, lines.Next(&line));
@@ -136,13 +166,13 @@ absl::Status AnnotationLog::Restore(const nlohmann::ordered_json& header) {
   while (true) {
     CLI_ASSIGN_OR_RETURN(more, lines.Next(&line));
     // Blocks that a power failure kept from the disk read as zeros: such a line ends the log like a torn one.
-    if (!more || !ParseAnnotation(line).ok()) return absl::OkStatus();
+    if (!more || !is_item(line)) return absl::OkStatus();
     size_ = lines.end();
-    ++documents_;
+    ++items_;
   }
 }
 
-absl::Status AnnotationLog::Write(std::string_view line) {
+absl::Status RunLog::Write(std::string_view line) {
   absl::Status written = WriteAll(fd_, line, path_);
   if (!written.ok()) {
     // Best effort: the next run cuts a torn line off in any case.
@@ -153,32 +183,31 @@ absl::Status AnnotationLog::Write(std::string_view line) {
   return absl::OkStatus();
 }
 
-absl::Status AnnotationLog::Append(const AnnotatedDocument& annotated) {
-  CLI_RETURN_IF_ERROR(Write(FormatAnnotation(annotated) + "\n"));
-  ++documents_;
+absl::Status RunLog::Append(std::string_view item) {
+  CLI_RETURN_IF_ERROR(Write(std::string(item) + "\n"));
+  ++items_;
   return std::chrono::steady_clock::now() - synced_ < kSyncInterval ? absl::OkStatus() : Sync();
 }
 
-absl::Status AnnotationLog::Sync() {
+absl::Status RunLog::Sync() {
   synced_ = std::chrono::steady_clock::now();
   if (fsync(fd_) != 0) return Failure("{}: cannot be written: {}", path_, SystemReason(errno));
   return absl::OkStatus();
 }
 
-absl::Status AnnotationLog::ForEach(const Visitor& visit) const {
+absl::Status RunLog::ForEach(const Visitor& visit) const {
   LogLines lines(fd_, path_);
   std::string_view line;
   CLI_ASSIGN_OR_RETURN(bool more, lines.Next(&line));  // the header
-  for (int64_t i = 0; more && i < documents_; ++i) {
+  for (int64_t i = 0; more && i < items_; ++i) {
     CLI_ASSIGN_OR_RETURN(more, lines.Next(&line));
-    absl::StatusOr<AnnotatedDocument> annotated = more ? ParseAnnotation(line) : Failure("ends early");
-    if (!annotated.ok()) return Failure("{}:{}: {}", path_, i + 2, std::string(annotated.status().message()));
-    CLI_RETURN_IF_ERROR(visit(*std::move(annotated), line));
+    if (!more) return Failure("{}:{}: ends early", path_, i + 2);
+    CLI_RETURN_IF_ERROR(visit(line));
   }
   return absl::OkStatus();
 }
 
-absl::Status AnnotationLog::Remove() {
+absl::Status RunLog::Remove() {
   if (unlink(path_.c_str()) != 0) return Failure("{}: cannot be removed: {}", path_, SystemReason(errno));
   SyncFolder(path_);
   return absl::OkStatus();

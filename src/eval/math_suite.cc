@@ -1,20 +1,21 @@
-// Sets of word problems in the formats in which they are published.
+// Word problems with a number for an answer (section 4.2.2): ASDiv, SVAMP, MAWPS in the formats in which they are
+// published.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <pugixml.hpp>
 
-#include "src/base/file.h"
 #include "src/base/json.h"
 #include "src/base/status.h"
 #include "src/tools/decimal.h"
-#include "toolformer/math_suite.h"
+#include "toolformer/question_suite.h"
 
 namespace toolformer {
 namespace {
 
-constexpr uint64_t kMaxBytes = 256 << 20;
 constexpr std::string_view kFormats = "ASDiv (XML), SVAMP and MAWPS (JSON lists) are read";
 
 std::string_view Trimmed(std::string_view text) {
@@ -39,11 +40,11 @@ std::string Joined(std::string_view body, std::string_view question) {
   return std::string(Trimmed(fmt::format("{} {}", Trimmed(body), Trimmed(question))));
 }
 
-absl::StatusOr<MathProblems> ReadAsdiv(const std::string& path, const std::string& text) {
+absl::StatusOr<QuestionSet> ReadAsdiv(const std::string& path, std::string_view text) {
   pugi::xml_document document;
   const pugi::xml_parse_result parsed = document.load_buffer(text.data(), text.size());
   if (!parsed) return InvalidArgument("{}: byte {}: {}", path, parsed.offset, parsed.description());
-  MathProblems read;
+  QuestionSet read;
   for (const pugi::xml_node& problem : document.child("Machine-Reading-Corpus-File").child("ProblemSet")) {
     const std::string id = problem.attribute("ID").value();
     for (const char* field : {"Question", "Answer"}) {
@@ -51,12 +52,11 @@ absl::StatusOr<MathProblems> ReadAsdiv(const std::string& path, const std::strin
     }
     const std::optional<double> answer = NumberIn(problem.child_value("Answer"));
     if (!answer) {
-      ++read.not_numbers;
+      ++read.left_out;
       continue;
     }
-    read.problems.push_back({id, Joined(problem.child_value("Body"), problem.child_value("Question")), *answer});
+    read.questions.push_back({id, Joined(problem.child_value("Body"), problem.child_value("Question")), *answer});
   }
-  if (read.problems.empty()) return InvalidArgument("{}: holds no problems; {}", path, kFormats);
   return read;
 }
 
@@ -66,11 +66,11 @@ std::optional<double> AnswerOf(const nlohmann::json& value) {
   return value.is_string() ? NumberIn(value.get_ref<const std::string&>()) : std::nullopt;
 }
 
-absl::StatusOr<MathProblems> ReadJsonList(const std::string& path, const std::string& text) {
+absl::StatusOr<QuestionSet> ReadJsonList(const std::string& path, std::string_view text) {
   const absl::StatusOr<nlohmann::json> list = ParseJson(text);
   if (!list.ok()) return Annotate(list.status(), path);
   if (!list->is_array()) return InvalidArgument("{}: is not a list of problems; {}", path, kFormats);
-  MathProblems read;
+  QuestionSet read;
   for (size_t i = 0; i < list->size(); ++i) {
     const nlohmann::json& entry = (*list)[i];
     const bool mawps = entry.is_object() && entry.contains("problem");
@@ -88,21 +88,65 @@ absl::StatusOr<MathProblems> ReadJsonList(const std::string& path, const std::st
     }
     const std::optional<double> answer = AnswerOf(entry[answer_name]);
     if (!answer) {
-      ++read.not_numbers;
+      ++read.left_out;
       continue;
     }
     const std::string id = field("ID").value_or(std::to_string(i));
-    read.problems.push_back({id, mawps ? std::string(Trimmed(*body)) : Joined(*body, *question), *answer});
+    read.questions.push_back({id, mawps ? std::string(Trimmed(*body)) : Joined(*body, *question), *answer});
   }
-  if (read.problems.empty()) return InvalidArgument("{}: holds no problems; {}", path, kFormats);
   return read;
+}
+
+absl::StatusOr<QuestionSet> ReadProblems(const std::string& path, std::string_view content) {
+  TF_ASSIGN_OR_RETURN(QuestionSet read,
+                      Trimmed(content).starts_with('<') ? ReadAsdiv(path, content) : ReadJsonList(path, content));
+  if (read.questions.empty() && read.left_out == 0) return InvalidArgument("{}: holds no problems; {}", path, kFormats);
+  std::filesystem::path name = std::filesystem::path(path).filename();
+  if (name.extension() == ".gz") name = name.stem();
+  read.name = name.stem().string();
+  return read;
+}
+
+bool IsXmlOrJsonList(std::string_view content) {
+  content = Trimmed(content);
+  return content.starts_with('<') || content.starts_with('[');
+}
+
+std::string AskForAnswer(const Question& question) { return question.text + " The answer is"; }
+
+std::optional<double> FirstNumber(std::string_view text) {
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (!IsDecimalDigit(text[i]) && text[i] != '.') continue;
+    const std::optional<Decimal> number = ReadDecimal(text.substr(i));
+    if (!number || !std::isfinite(number->value)) continue;
+    const bool negative = i > 0 && text[i - 1] == '-' && (i == 1 || !IsDecimalDigit(text[i - 2]));
+    return negative ? -number->value : number->value;
+  }
+  return std::nullopt;
+}
+
+// "1,234.5" and "-3" are numbers.
+std::optional<Answer> PredictedNumber(std::string_view prediction) {
+  const size_t equals = prediction.find('=');
+  if (equals != std::string_view::npos) {
+    if (const std::optional<double> number = FirstNumber(prediction.substr(equals + 1))) return *number;
+  }
+  if (const std::optional<double> number = FirstNumber(prediction)) return *number;
+  return std::nullopt;
+}
+
+bool SameNumber(const Answer& predicted, const Answer& answer) {
+  const double a = std::get<double>(predicted), b = std::get<double>(answer);
+  return std::abs(a - b) <= 1e-4 * std::max(1.0, std::abs(b));
 }
 
 }  // namespace
 
-absl::StatusOr<MathProblems> ReadMathProblems(const std::string& path) {
-  TF_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxBytes));
-  return Trimmed(text).starts_with('<') ? ReadAsdiv(path, text) : ReadJsonList(path, text);
+const QuestionSuite& MathSuite() {
+  static constexpr QuestionSuite kSuite = {"math",          kFormats,     "problems whose answers are no numbers",
+                                           IsXmlOrJsonList, ReadProblems, AskForAnswer,
+                                           PredictedNumber, SameNumber};
+  return kSuite;
 }
 
 }  // namespace toolformer

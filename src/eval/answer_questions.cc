@@ -1,0 +1,84 @@
+// Questions asked, predictions judged and counted.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "src/base/status.h"
+#include "toolformer/question_suite.h"
+
+namespace toolformer {
+namespace {
+
+Prediction Judge(const QuestionSuite& suite, const Question& question, absl::StatusOr<Decoded> decoded) {
+  Prediction prediction;
+  if (!decoded.ok()) {
+    prediction.error = std::string(decoded.status().message());
+    return prediction;
+  }
+  const auto is_right = [&](const std::optional<Answer>& answer) {
+    return answer.has_value() && suite.is_right(*answer, question.answer);
+  };
+  prediction.text = std::move(decoded->text);
+  prediction.calls = std::move(decoded->calls);
+  prediction.opening_probability = decoded->opening_probability;
+  prediction.predicted = suite.predicted(decoded->plain_text);
+  prediction.correct = is_right(prediction.predicted);
+  prediction.result_correct =
+      std::any_of(prediction.calls.begin(), prediction.calls.end(),
+                  [&](const DecodedCall& call) { return call.result && is_right(suite.predicted(*call.result)); });
+  return prediction;
+}
+
+}  // namespace
+
+std::string PrintAnswer(const Answer& answer) {
+  return std::visit([](const auto& value) { return fmt::format("{}", value); }, answer);
+}
+
+std::span<const QuestionSuite* const> QuestionSuites() {
+  static const std::array<const QuestionSuite*, 2> suites = {&MathSuite(), &LamaSuite()};
+  return suites;
+}
+
+bool Prediction::call_failed() const {
+  return std::any_of(calls.begin(), calls.end(), [](const DecodedCall& call) { return !call.result; });
+}
+
+absl::StatusOr<std::vector<Prediction>> AnswerQuestions(const QuestionSuite& suite, const AugmentingDecoder& decoder,
+                                                        std::span<const Question> questions,
+                                                        const DecodeOptions& options) {
+  std::vector<std::string> prompts;
+  prompts.reserve(questions.size());
+  for (const Question& question : questions) prompts.push_back(suite.prompt(question));
+  TF_ASSIGN_OR_RETURN(std::vector<absl::StatusOr<Decoded>> decoded, decoder.DecodeBatch(prompts, options));
+  std::vector<Prediction> predictions;
+  predictions.reserve(questions.size());
+  for (size_t i = 0; i < questions.size(); ++i) {
+    predictions.push_back(Judge(suite, questions[i], std::move(decoded[i])));
+  }
+  return predictions;
+}
+
+PredictionCounts CountPredictions(std::span<const Prediction> predictions) {
+  PredictionCounts counts;
+  for (const double from : kCalibrationBins) counts.calibration.push_back({.from = from});
+  for (const Prediction& prediction : predictions) {
+    const auto above =
+        std::upper_bound(kCalibrationBins.begin() + 1, kCalibrationBins.end(), prediction.opening_probability);
+    CalibrationBin& bin = counts.calibration[above - kCalibrationBins.begin() - 1];
+    ++counts.predictions;
+    ++bin.predictions;
+    counts.correct += prediction.correct ? 1 : 0;
+    bin.correct += prediction.correct ? 1 : 0;
+    if (!prediction.called()) continue;
+    ++counts.with_call;
+    ++bin.with_call;
+    counts.call_failed += prediction.call_failed() ? 1 : 0;
+    bin.with_call_correct += prediction.correct ? 1 : 0;
+    bin.results_correct += prediction.result_correct ? 1 : 0;
+  }
+  return counts;
+}
+
+}  // namespace toolformer

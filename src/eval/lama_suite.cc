@@ -1,0 +1,262 @@
+// LAMA (section 4.2.1): statements with a missing word, of which those are asked whose missing word is the last.
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <map>
+#include <utility>
+
+#include "src/base/file.h"
+#include "src/base/json.h"
+#include "src/base/status.h"
+#include "src/base/utf8.h"
+#include "src/text/unicode.h"
+#include "toolformer/question_suite.h"
+
+namespace toolformer {
+namespace {
+
+constexpr std::string_view kFormats = "LAMA's SQuAD, Google-RE and T-REx (JSON lines) are read";
+constexpr uint64_t kMaxTemplateBytes = uint64_t{16} << 20;
+constexpr std::string_view kMask = "[MASK]", kSubject = "[X]", kObject = "[Y]";
+constexpr size_t kWords = 5;
+constexpr std::string_view kBlanks = " \t\r\n";
+
+std::string_view WithoutTrailing(std::string_view text, std::string_view characters) {
+  const size_t last = text.find_last_not_of(characters);
+  return last == std::string_view::npos ? std::string_view() : text.substr(0, last + 1);
+}
+
+// What stands before `hole`, where that occurs once and nothing but a full stop follows it.
+std::optional<std::string> BeforeLast(std::string_view statement, std::string_view hole) {
+  const size_t at = statement.find(hole);
+  if (at == std::string_view::npos) return std::nullopt;
+  if (!WithoutTrailing(statement.substr(at + hole.size()), " \t\r\n.?!").empty()) return std::nullopt;
+  const std::string_view before = WithoutTrailing(statement.substr(0, at), kBlanks);
+  return before.empty() ? std::nullopt : std::optional<std::string>(before);
+}
+
+// Lines of a file that are not blank, parsed, with where they are.
+class JsonLines {
+ public:
+  JsonLines(const std::string& path, std::string_view content) : path_(path), rest_(content) {}
+
+  // False at the end.
+  absl::StatusOr<bool> Next(nlohmann::json* entry) {
+    while (!rest_.empty()) {
+      ++number_;
+      const size_t end = rest_.find('\n');
+      const std::string_view line = rest_.substr(0, end);
+      rest_ = end == std::string_view::npos ? std::string_view() : rest_.substr(end + 1);
+      if (line.find_first_not_of(kBlanks) == std::string_view::npos) continue;
+      absl::StatusOr<nlohmann::json> parsed = ParseJson(line);
+      if (!parsed.ok()) return Refuse(std::string(parsed.status().message()));
+      if (!parsed->is_object()) return Refuse("is not an object");
+      *entry = *std::move(parsed);
+      return true;
+    }
+    return false;
+  }
+
+  absl::Status Refuse(const std::string& why) const {
+    return InvalidArgument("{}:{}: {}; {}", path_, number_, why, kFormats);
+  }
+
+  absl::StatusOr<std::string> Text(const nlohmann::json& entry, const char* field) const {
+    const auto found = entry.find(field);
+    if (found == entry.end()) return Refuse(fmt::format("field '{}' is missing", field));
+    if (!found->is_string()) return Refuse(fmt::format("field '{}' is not a string", field));
+    return found->get<std::string>();
+  }
+
+ private:
+  const std::string& path_;
+  std::string_view rest_;
+  int64_t number_ = 0;
+};
+
+// Templates of relations, as "P19" -> "[X] was born in [Y] .".
+using Templates = std::map<std::string, std::string>;
+
+absl::StatusOr<Templates> ReadTemplates(const std::string& path) {
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  for (const std::filesystem::path& candidate : {folder / "relations.jsonl", folder / ".." / "relations.jsonl"}) {
+    const std::string name = candidate.string();
+    absl::StatusOr<std::string> content = ReadFile(name, kMaxTemplateBytes);
+    if (absl::IsNotFound(content.status())) continue;
+    TF_RETURN_IF_ERROR(content.status());
+    JsonLines lines(name, *content);
+    Templates templates;
+    nlohmann::json entry;
+    while (true) {
+      TF_ASSIGN_OR_RETURN(const bool more, lines.Next(&entry));
+      if (!more) return templates;
+      TF_ASSIGN_OR_RETURN(std::string relation, lines.Text(entry, "relation"));
+      TF_ASSIGN_OR_RETURN(templates[std::move(relation)], lines.Text(entry, "template"));
+    }
+  }
+  return NotFound("{}: T-REx needs the templates of relations.jsonl, in its folder or the one above", path);
+}
+
+class LamaReader {
+ public:
+  LamaReader(const std::string& path, std::string_view content) : path_(path), lines_(path, content) {}
+
+  absl::StatusOr<QuestionSet> Read() {
+    nlohmann::json entry;
+    while (true) {
+      TF_ASSIGN_OR_RETURN(const bool more, lines_.Next(&entry));
+      if (!more) break;
+      TF_RETURN_IF_ERROR(Add(entry));
+    }
+    if (set_.name.empty()) return InvalidArgument("{}: holds no statements; {}", path_, kFormats);
+    return std::move(set_);
+  }
+
+ private:
+  absl::Status Add(const nlohmann::json& entry) {
+    const bool by_template = entry.contains("predicate_id");
+    if (!by_template && !entry.contains("masked_sentences")) {
+      return lines_.Refuse("has neither 'masked_sentences' nor 'predicate_id'");
+    }
+    set_.name = by_template ? "T-REx" : entry.contains("pred") ? "Google-RE" : "SQuAD";
+    Question question;
+    const char* id = entry.contains("uuid") ? "uuid" : "id";
+    TF_ASSIGN_OR_RETURN(question.id, lines_.Text(entry, id));
+    TF_ASSIGN_OR_RETURN(question.answer, lines_.Text(entry, "obj_label"));
+    TF_ASSIGN_OR_RETURN(std::optional<std::string> statement, by_template ? FromTemplate(entry) : FromSentences(entry));
+    if (!statement) {
+      ++set_.left_out;
+      return absl::OkStatus();
+    }
+    question.text = *std::move(statement);
+    set_.questions.push_back(std::move(question));
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::optional<std::string>> FromSentences(const nlohmann::json& entry) {
+    const nlohmann::json& sentences = entry["masked_sentences"];
+    if (!sentences.is_array()) return lines_.Refuse("field 'masked_sentences' is not a list");
+    std::string text;
+    for (const nlohmann::json& sentence : sentences) {
+      if (!sentence.is_string()) return lines_.Refuse("field 'masked_sentences' holds something other than strings");
+      text += (text.empty() ? "" : " ") + sentence.get<std::string>();
+    }
+    return BeforeLast(text, kMask);
+  }
+
+  absl::StatusOr<std::optional<std::string>> FromTemplate(const nlohmann::json& entry) {
+    if (!templates_) {
+      TF_ASSIGN_OR_RETURN(templates_, ReadTemplates(path_));
+    }
+    TF_ASSIGN_OR_RETURN(const std::string relation, lines_.Text(entry, "predicate_id"));
+    TF_ASSIGN_OR_RETURN(const std::string subject, lines_.Text(entry, "sub_label"));
+    const auto found = templates_->find(relation);
+    if (found == templates_->end()) {
+      return lines_.Refuse(fmt::format("relations.jsonl has no template for '{}'", relation));
+    }
+    std::optional<std::string> statement = BeforeLast(found->second, kObject);
+    if (!statement) return statement;
+    const size_t at = statement->find(kSubject);
+    if (at == std::string::npos) return std::optional<std::string>();
+    statement->replace(at, kSubject.size(), subject);
+    return statement;
+  }
+
+  const std::string& path_;
+  JsonLines lines_;
+  QuestionSet set_;
+  std::optional<Templates> templates_;
+};
+
+absl::StatusOr<QuestionSet> ReadStatements(const std::string& path, std::string_view content) {
+  return LamaReader(path, content).Read();
+}
+
+bool HoldsStatements(std::string_view content) {
+  const std::string_view line = content.substr(0, content.find('\n'));
+  const auto names = [&](std::string_view field) { return line.find(field) != std::string_view::npos; };
+  return line.starts_with('{') && (names("\"masked_sentences\"") || names("\"predicate_id\""));
+}
+
+std::string AskToComplete(const Question& question) {
+  return "Please complete the following text so that it is factually correct: " + question.text;
+}
+
+// The first words of a text, between white space; at most `most`.
+std::vector<std::string_view> Words(std::string_view text, size_t most) {
+  std::vector<std::string_view> words;
+  size_t begin = std::string_view::npos;
+  for (size_t i = 0; i < text.size() && words.size() < most;) {
+    const CodePoint c = NextCodePoint(text.substr(i));
+    if (!c.valid || !IsWhiteSpace(c.value)) {
+      if (begin == std::string_view::npos) begin = i;
+    } else if (begin != std::string_view::npos) {
+      words.push_back(text.substr(begin, i - begin));
+      begin = std::string_view::npos;
+    }
+    i += c.length;
+  }
+  if (begin != std::string_view::npos && words.size() < most) words.push_back(text.substr(begin));
+  return words;
+}
+
+std::string LowerCase(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const CodePoint c = NextCodePoint(text);
+    if (c.valid) {
+      AppendLowerCase(c.value, &out);
+    } else {
+      out += text.front();
+    }
+    text.remove_prefix(c.length);
+  }
+  return out;
+}
+
+bool HasNoWordCharacter(std::string_view text) {
+  while (!text.empty()) {
+    const CodePoint c = NextCodePoint(text);
+    if (c.valid && IsWordCharacter(c.value)) return false;
+    text.remove_prefix(c.length);
+  }
+  return true;
+}
+
+// "(Paris)," is the word "paris": nothing but marks around it.
+bool IsWord(std::string_view predicted, std::string_view expected) {
+  const size_t at = predicted.find(expected);
+  return at != std::string_view::npos && HasNoWordCharacter(predicted.substr(0, at)) &&
+         HasNoWordCharacter(predicted.substr(at + expected.size()));
+}
+
+std::optional<Answer> FirstWords(std::string_view prediction) {
+  std::string text;
+  for (const std::string_view word : Words(prediction, kWords)) text += (text.empty() ? "" : " ") + std::string(word);
+  return text.empty() ? std::nullopt : std::optional<Answer>(text);
+}
+
+bool HoldsAnswer(const Answer& predicted, const Answer& answer) {
+  const std::string words_text = LowerCase(std::get<std::string>(predicted));
+  const std::string answer_text = LowerCase(std::get<std::string>(answer));
+  const std::vector<std::string_view> words = Words(words_text, kWords), expected = Words(answer_text, kWords + 1);
+  if (expected.empty()) return false;
+  for (size_t first = 0; first + expected.size() <= words.size(); ++first) {
+    size_t same = 0;
+    while (same < expected.size() && IsWord(words[first + same], expected[same])) ++same;
+    if (same == expected.size()) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+const QuestionSuite& LamaSuite() {
+  static constexpr QuestionSuite kSuite = {
+      "lama",          kFormats,       "statements whose missing word is not the last",
+      HoldsStatements, ReadStatements, AskToComplete,
+      FirstWords,      HoldsAnswer};
+  return kSuite;
+}
+
+}  // namespace toolformer
