@@ -182,7 +182,7 @@ class Experiment:
                 calls[1] += of_set["problems"]
             percent = [f"{100 * scores[name][0] / scores[name][1]:.1f}" for name in ("ASDiv", "SVAMP", "MAWPS")]
             measured = self.path(f"{row}.perplexity.json")
-            perplexity = f"{json.loads(measured.read_text())['perplexity']:.3f}" if measured.exists() else "-"
+            perplexity = f"{json.loads(measured.read_text())['perplexity_calls_disabled']:.3f}" if measured.exists() else "-"
             lines.append(f"| {row} | {' | '.join(percent)} | {100 * calls[0] / calls[1]:.1f}% | {perplexity} |")
         table = "\n".join(lines) + "\n"
         self.path("table.md").write_text(table)
