@@ -1,5 +1,6 @@
 // toolformer tune: fine-tunes a model on annotated texts.
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <memory>
@@ -9,9 +10,11 @@
 #include "commands.h"
 #include "failure.h"
 #include "jsonl.h"
+#include "output_file.h"
 #include "terminal.h"
 #include "toolformer/dataset_merger.h"
 #include "toolformer/fine_tuner.h"
+#include "toolformer/training_report.h"
 
 namespace toolformer::cli {
 namespace {
@@ -107,6 +110,48 @@ std::string Describe(const FineTuneProgress& done) {
                      done.gradient_norm, rate);
 }
 
+std::vector<std::pair<std::string, std::string>> Parameters(const TuneFlags& flags) {
+  const FineTunerOptions& tuner = flags.tuner;
+  const auto number = [](auto value) { return fmt::format("{}", value); };
+  std::vector<std::pair<std::string, std::string>> parameters = {
+      {"model", flags.model},
+      {"data", fmt::format("{}", fmt::join(flags.data, " "))},
+      {"batch size", number(tuner.batch_size)},
+      {"learning rate", number(tuner.learning_rate)},
+      {"decay", flags.decay},
+      {"warm-up", number(tuner.warmup)},
+      {"most steps", number(tuner.max_steps)},
+      {"epochs", number(tuner.epochs)},
+      {"sequence length", number(tuner.sequence_length)},
+      {"clip", number(tuner.max_gradient_norm)},
+      {"weight decay", number(tuner.weight_decay)},
+      {"seed", number(tuner.seed)},
+      {"type", flags.dtype}};
+  for (const std::string& threshold : flags.tau_f) parameters.emplace_back("tau_f", threshold);
+  if (tuner.low_rank) {
+    parameters.emplace_back("rank", number(tuner.low_rank->rank));
+    parameters.emplace_back("alpha", number(tuner.low_rank->alpha));
+  }
+  if (flags.dataset.without_calls) parameters.emplace_back("without calls", "yes");
+  return parameters;
+}
+
+// FOLDER/report.html of the run so far.
+absl::Status WriteReport(const TuneFlags& flags, TrainingReport report) {
+  CLI_ASSIGN_OR_RETURN(report.steps, ReadTrainingLog(flags.out));
+  report.parameters = Parameters(flags);
+  CLI_ASSIGN_OR_RETURN(const std::unique_ptr<OutputFile> file, OutputFile::Create(flags.out + "/report.html"));
+  CLI_RETURN_IF_ERROR(file->Write(RenderTrainingReport(report)));
+  return file->Commit();
+}
+
+// Of this process so far.
+int64_t PeakMegabytes() {
+  rusage usage = {};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss / 1024;
+}
+
 absl::Status RunTune(TuneFlags flags) {
   if (flags.decay != "constant") {
     flags.tuner.decay = flags.decay == "linear" ? LearningRateDecay::kLinear : LearningRateDecay::kCosine;
@@ -131,7 +176,10 @@ absl::Status RunTune(TuneFlags flags) {
   const auto report = [&](const FineTuneProgress& done) {
     last = done;
     line.Note(Describe(done));
-    if (!done.development_loss || flags.quiet) return;
+    if (!done.development_loss) return;
+    // A page that cannot be written now does not end the run: the last one says so.
+    WriteReport(flags, {.dataset = dataset.counts}).IgnoreError();
+    if (flags.quiet) return;
     line.Clear();
     fmt::print("{}  held out {:.4f}\n", Describe(done), *done.development_loss);
     std::fflush(stdout);
@@ -144,6 +192,9 @@ absl::Status RunTune(TuneFlags flags) {
         fmt::format("interrupted after {} steps: the same command goes on from there", last.step));
   }
   if (!result.ok()) return result.status();
+  TrainingReport page{.dataset = dataset.counts};
+  if (!dataset.development.empty()) page.first_development_loss = result->first_development_loss;
+  CLI_RETURN_IF_ERROR(WriteReport(flags, std::move(page)));
   if (flags.quiet) return absl::OkStatus();
   if (result->stopped_early) {
     fmt::print("stopped at step {}: the loss was not finite; a smaller --lr may help\n", result->steps + 1);
@@ -152,7 +203,8 @@ absl::Status RunTune(TuneFlags flags) {
     fmt::print("held-out loss {:.4f} before, {:.4f} after step {} (nats a token)\n", result->first_development_loss,
                result->best_development_loss, result->best_step);
   }
-  fmt::print("model  {}\n", PrintableLine(result->model_folder));
+  fmt::print("model   {}\nreport  {}/report.html\nat most {} MB of memory\n", PrintableLine(result->model_folder),
+             PrintableLine(flags.out), PeakMegabytes());
   return absl::OkStatus();
 }
 

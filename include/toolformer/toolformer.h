@@ -23,6 +23,7 @@
 #include "toolformer/tool.h"
 #include "toolformer/tool_executor.h"
 #include "toolformer/tool_registry.h"
+#include "toolformer/training_report.h"
 #include "toolformer/training_sequence.h"
 #include "toolformer/weight_file.h"
 

@@ -52,6 +52,8 @@ svg text { fill: var(--soft); font: 11px system-ui, sans-serif; } svg .title { f
 .bar { fill: color-mix(in srgb, var(--c) 38%, transparent); } .reached { fill: var(--c); }
 .bound { fill: none; stroke: var(--c); stroke-width: .8; stroke-dasharray: 2 2; opacity: .7; }
 .grid { stroke: var(--rule); stroke-width: .7; } .axis { stroke: var(--soft); }
+.line { fill: none; stroke: var(--c); stroke-width: 1.8; } .thin { stroke-width: 1; opacity: .4; } .dot { fill: var(--c); }
+.marked { fill: none; stroke: var(--ink); stroke-width: 1.4; }
 .tau { stroke: var(--ink); stroke-width: 1.4; stroke-dasharray: 4 3; } svg .taulabel { fill: var(--ink); }
 .filter { position: absolute; opacity: 0; } .filter + label { display: inline-block; cursor: pointer; margin: 0 .4rem .4rem 0; padding: .1rem .7rem;
   border: 1px solid var(--rule); border-radius: 1rem; font-size: .87rem; color: var(--soft); text-decoration: line-through; }

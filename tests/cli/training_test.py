@@ -68,6 +68,9 @@ class TrainingTest(ProgramTest):
         log = json_lines(read(self.path("run/log.jsonl")))
         self.assertEqual([line["step"] for line in log], list(range(1, len(log) + 1)))
         self.assertLess(log[-1]["loss"], log[0]["loss"])
+        page = read(self.path("run/report.html")).decode()
+        for part in ("Perplexity of the development texts", "best: ", "Calculator", f"<b>{log[-1]['step']}</b>"):
+            self.assertIn(part, page)
         problems = self.path("svamp.json")
         write(problems, json.dumps([dict(ID="a", Body="She had 4 rolls and baked 2 more.", Question="How many rolls?", Answer=6.0)] * 3)
               .encode())
