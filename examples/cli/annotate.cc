@@ -28,7 +28,7 @@ constexpr int64_t kMaxTextsPrinted = 40;
 struct AnnotateFlags {
   ModelFlags model;
   ToolFlags tools;
-  std::string texts, out, report, candidates;
+  std::string texts, out, report, candidates, summary;
   uint64_t seed = 0;
   double temperature = 1.0;
   bool free_sampling = false;
@@ -77,6 +77,7 @@ absl::Status CheckOutputs(const AnnotateFlags& flags) {
       .inputs = {{"--texts", flags.texts}}, .outputs = {{"--out", flags.out}}, .log = PartialPath(flags.out)};
   if (!flags.candidates.empty()) files.outputs.emplace_back("--candidates", flags.candidates);
   if (!flags.report.empty()) files.outputs.emplace_back("--report", flags.report);
+  if (!flags.summary.empty()) files.outputs.emplace_back("--summary", flags.summary);
   files.overwrite = flags.overwrite;
   return CheckRunFiles(files);
 }
@@ -270,7 +271,6 @@ absl::Status Run::WriteResults(const Parameters& parameters) const {
       CLI_RETURN_IF_ERROR(out->Write(whole));
       if (!flags_.quiet && printed++ < kMaxTextsPrinted) fmt::print("{}\n", DescribeKeptCalls(annotated, style_));
     }
-    annotated.token_ids = {};
     annotated.augmented_ids = {};
     if (flags_.report.empty()) {
       annotated.document = {};
@@ -289,9 +289,15 @@ absl::Status Run::WriteResults(const Parameters& parameters) const {
     CLI_RETURN_IF_ERROR(report->Write(RenderAnnotationReport(documents, parameters)));
     CLI_RETURN_IF_ERROR(report->Commit());
   }
+  const AnnotationCounts counts = CountAnnotations(documents);
+  if (!flags_.summary.empty()) {
+    CLI_ASSIGN_OR_RETURN(const std::unique_ptr<OutputFile> summary, OutputFile::Create(flags_.summary));
+    CLI_RETURN_IF_ERROR(summary->Write(PrintJson(CountsJson(counts)) + "\n"));
+    CLI_RETURN_IF_ERROR(summary->Commit());
+  }
   CLI_RETURN_IF_ERROR(out->Commit());
   CLI_RETURN_IF_ERROR(log_.Remove());
-  return flags_.quiet ? absl::OkStatus() : PrintSummary(CountAnnotations(documents));
+  return flags_.quiet ? absl::OkStatus() : PrintSummary(counts);
 }
 
 absl::Status Run::PrintSummary(const AnnotationCounts& counts) const {
@@ -299,6 +305,7 @@ absl::Status Run::PrintSummary(const AnnotationCounts& counts) const {
   fmt::print("texts with calls  {}\n", PrintableLine(flags_.out));
   if (!flags_.candidates.empty()) fmt::print("all candidates    {}\n", PrintableLine(flags_.candidates));
   if (!flags_.report.empty()) fmt::print("report            {}\n", PrintableLine(flags_.report));
+  if (!flags_.summary.empty()) fmt::print("summary           {}\n", PrintableLine(flags_.summary));
   return FlushOutput();
 }
 
@@ -385,6 +392,8 @@ Subcommand AddAnnotate(CLI::App* parent) {
   app->add_option("--candidates", flags->candidates, "every text with every candidate and verdict")
       ->type_name("FILE.jsonl");
   app->add_option("--report", flags->report, "the run as a page for a browser")->type_name("FILE.html");
+  app->add_option("--summary", flags->summary, "counts by tool, verdict and source of calls, as JSON")
+      ->type_name("FILE.json");
   app->add_option("--limit", flags->limit, "annotate only the first N texts")
       ->check(CLI::PositiveNumber)
       ->type_name("N");

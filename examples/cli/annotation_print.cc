@@ -123,6 +123,23 @@ std::string DescribeKeptCalls(const AnnotatedDocument& annotated, const Style& s
   return out + (end < std::ssize(text) ? style.Dim(" ...") : "") + "\n";
 }
 
+// What each source of calls gave; nothing where there was no candidate.
+static std::string DescribeYields(const AnnotationCounts& counts, const Style& style) {
+  std::string rows;
+  for (const auto& [name, tool] : counts.tools) {
+    for (const auto& [source, yield] : tool.yields) {
+      rows += fmt::format("  {:<28} {:>12.0f}", fmt::format("{}, {}", name, CallSourceName(source)),
+                          KeptPerMillionTokens(yield, counts));
+      for (const double threshold : kReportedThresholds) rows += fmt::format(" {:>8}", yield.at.at(threshold));
+      rows += "\n";
+    }
+  }
+  if (rows.empty()) return "";
+  std::string head = fmt::format("  {:<28} {:>12}", "kept a million tokens", "");
+  for (const double threshold : kReportedThresholds) head += fmt::format(" {:>8}", fmt::format("at {:g}", threshold));
+  return style.Dim(head) + "\n" + rows;
+}
+
 std::string DescribeCounts(const AnnotationCounts& counts, const Style& style) {
   std::string out = fmt::format("{} texts, {} with kept calls", counts.documents, counts.documents_with_calls);
   for (const auto& [skip, count] : counts.skipped) {
@@ -169,7 +186,29 @@ std::string DescribeCounts(const AnnotationCounts& counts, const Style& style) {
     for (const std::string& cell : cells) line += cell;
     out += (name == "  kept" ? style.Good(line) : line) + "\n";
   }
-  return out;
+  return out + DescribeYields(counts, style);
+}
+
+nlohmann::ordered_json CountsJson(const AnnotationCounts& counts) {
+  nlohmann::ordered_json json;
+  json["texts"] = counts.documents;
+  json["texts_with_calls"] = counts.documents_with_calls;
+  json["tokens"] = counts.tokens;
+  for (const auto& [skip, count] : counts.skipped) json["skipped"][std::string(SkipName(skip))] = count;
+  for (const auto& [name, tool] : counts.tools) {
+    nlohmann::ordered_json& of_tool = json["tools"][name];
+    of_tool["texts_asked_about"] = tool.documents_accepted;
+    of_tool["positions"] = tool.positions;
+    for (const auto& [verdict, count] : tool.verdicts) of_tool["verdicts"][std::string(VerdictName(verdict))] = count;
+    for (const auto& [source, yield] : tool.yields) {
+      nlohmann::ordered_json& of_source = of_tool["sources"][std::string(CallSourceName(source))];
+      of_source["candidates"] = yield.candidates;
+      of_source["kept"] = yield.kept;
+      of_source["kept_per_million_tokens"] = KeptPerMillionTokens(yield, counts);
+      for (const auto& [threshold, count] : yield.at) of_source["at"][fmt::format("{:g}", threshold)] = count;
+    }
+  }
+  return json;
 }
 
 }  // namespace toolformer::cli

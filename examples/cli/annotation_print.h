@@ -3,6 +3,7 @@
 #define TOOLFORMER_CLI_ANNOTATION_PRINT_H_
 
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 
@@ -21,6 +22,9 @@ std::string DescribeKeptCalls(const AnnotatedDocument& annotated, const Style& s
 
 // Documents, samples and verdicts by tool and by reason.
 std::string DescribeCounts(const AnnotationCounts& counts, const Style& style);
+
+// The same as JSON.
+nlohmann::ordered_json CountsJson(const AnnotationCounts& counts);
 
 }  // namespace toolformer::cli
 

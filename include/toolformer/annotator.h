@@ -2,6 +2,7 @@
 #ifndef TOOLFORMER_ANNOTATOR_H_
 #define TOOLFORMER_ANNOTATOR_H_
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -83,6 +84,8 @@ TOOLFORMER_API absl::StatusOr<AnnotatedDocument> ParseAnnotation(std::string_vie
 
 // The lowest threshold at which reports count calls: gains from here on are always exact.
 inline constexpr double kLowestReportedGain = 0.25;
+// Thresholds at which reports count: the paper's (table 2) and one below them.
+inline constexpr std::array<double, 4> kReportedThresholds = {kLowestReportedGain, 0.5, 1.0, 2.0};
 
 // Where candidates are taken from: the model (the paper), or the tools' proposers (Tool::propose), or both. A call that
 // both give counts as sampled.

@@ -29,9 +29,6 @@ struct TOOLFORMER_API DatasetOptions {
   uint64_t seed = 0;
 };
 
-// Thresholds of the paper's table 2, and a lower one.
-inline constexpr std::array<double, 4> kReportedThresholds = {0.25, 0.5, 1.0, 2.0};
-
 struct TOOLFORMER_API DatasetCounts {
   struct OfTool {
     int64_t texts = 0;                                           // with a call of the tool, in the dataset

@@ -4,9 +4,6 @@
 namespace toolformer {
 namespace {
 
-// Thresholds of the paper's Table 2, and one above them.
-constexpr double kThresholds[] = {kLowestReportedGain, 0.5, 1.0, 2.0};
-
 void Add(const SamplingCounts& from, SamplingCounts* to) {
   to->samples += from.samples;
   to->not_a_call += from.not_a_call;
@@ -17,17 +14,20 @@ void Add(const SamplingCounts& from, SamplingCounts* to) {
 }
 
 void Add(const ToolOutcome& outcome, ToolCounts* counts) {
-  for (const double threshold : kThresholds) counts->kept_at.try_emplace(threshold, 0);
   counts->documents_accepted += outcome.document_accepted ? 1 : 0;
   counts->positions += std::ssize(outcome.positions);
   Add(outcome.sampling, &counts->sampling);
   for (const JudgedCall& call : outcome.calls) {
     ++counts->verdicts[call.verdict];
+    CallYield& yield = counts->yields[call.source];
+    for (const double threshold : kReportedThresholds) yield.at.try_emplace(threshold, 0);
+    ++yield.candidates;
+    yield.kept += call.verdict == Verdict::kKept ? 1 : 0;
     if (!call.losses) continue;
     const double gain = call.losses->gain();
     (call.losses->gain_is_bound() ? counts->gain_bounds : counts->gains).push_back(gain);
     if (call.losses->gain_is_bound()) continue;
-    for (auto& [threshold, kept] : counts->kept_at) kept += gain >= threshold ? 1 : 0;
+    for (auto& [threshold, count] : yield.at) count += gain >= threshold ? 1 : 0;
   }
 }
 
@@ -38,10 +38,18 @@ AnnotationCounts CountAnnotations(const std::vector<AnnotatedDocument>& document
   counts.documents = std::ssize(documents);
   for (const AnnotatedDocument& annotated : documents) {
     if (annotated.kept() > 0) ++counts.documents_with_calls;
-    if (annotated.skip != Skip::kNone) ++counts.skipped[annotated.skip];
+    if (annotated.skip != Skip::kNone) {
+      ++counts.skipped[annotated.skip];
+    } else {
+      counts.tokens += std::ssize(annotated.token_ids);
+    }
     for (const ToolOutcome& outcome : annotated.tools) Add(outcome, &counts.tools[outcome.tool]);
   }
   return counts;
+}
+
+double KeptPerMillionTokens(const CallYield& yield, const AnnotationCounts& counts) {
+  return counts.tokens == 0 ? 0.0 : 1e6 * static_cast<double>(yield.kept) / static_cast<double>(counts.tokens);
 }
 
 }  // namespace toolformer

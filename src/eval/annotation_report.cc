@@ -80,22 +80,25 @@ std::string Funnel(const AnnotationCounts& counts) {
   return "<h2>From texts to kept calls</h2>\n" + RenderTable(table);
 }
 
-std::string Thresholds(const AnnotationCounts& counts) {
+std::string Yields(const AnnotationCounts& counts) {
   HtmlTable table;
-  table.head = ToolHeads(counts);
-  table.head.front() = "gain of at least";
-  std::map<double, std::vector<std::string>> rows;
+  table.head = {"tool", "calls", "candidates", "kept", "kept a million tokens"};
+  for (const double threshold : kReportedThresholds) table.head.push_back(fmt::format("at {:g} nats", threshold));
   for (const auto& [tool, figures] : counts.tools) {
-    for (const auto& [threshold, kept] : figures.kept_at) rows[threshold].push_back(fmt::format("{}", kept));
+    for (const auto& [source, yield] : figures.yields) {
+      std::vector<std::string> row = {EscapeHtml(tool), source == CallSource::kSampled ? "sampled" : "worked out",
+                                      fmt::format("{}", yield.candidates), fmt::format("{}", yield.kept),
+                                      fmt::format("{:.0f}", KeptPerMillionTokens(yield, counts))};
+      for (const double threshold : kReportedThresholds) row.push_back(fmt::format("{}", yield.at.at(threshold)));
+      table.rows.push_back(std::move(row));
+    }
   }
-  for (auto& [threshold, cells] : rows) {
-    cells.insert(cells.begin(), fmt::format("{:g} nats", threshold));
-    table.rows.push_back(std::move(cells));
-  }
-  return "<h2>Calls at other thresholds</h2>\n"
-         "<p class=\"note\">Candidates that would reach &#964;<sub>f</sub> (paper, Table 2), before the best of a "
-         "position is "
-         "chosen.</p>\n" +
+  if (table.rows.empty()) return "";
+  return fmt::format(
+             "<h2>Yield</h2>\n<p class=\"note\">What each source of calls gave, of {} tokens of text. The last columns "
+             "are candidates that would reach &#964;<sub>f</sub> (paper, Table 2), before the best of a position is "
+             "chosen.</p>\n",
+             counts.tokens) +
          RenderTable(table);
 }
 
@@ -161,7 +164,7 @@ std::string RenderAnnotationReport(const std::vector<AnnotatedDocument>& documen
       "<p class=\"note\">Tool calls that a language model put into texts, run, and kept "
       "where they help it predict what follows.</p>\n";
   page += Cards(counts);
-  if (!counts.tools.empty()) page += Funnel(counts) + Histograms(counts, parameters) + Thresholds(counts);
+  if (!counts.tools.empty()) page += Funnel(counts) + Histograms(counts, parameters) + Yields(counts);
   page += Texts(documents, tools) + RenderParameters(parameters);
   return page.append(kPageEnd);
 }

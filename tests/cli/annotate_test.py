@@ -108,6 +108,20 @@ class AnnotateTest(ProgramTest):
         code, out, err = run(*self.arguments("--quiet", "--overwrite"))
         self.assertEqual((code, out, err), (0, b"", b""))
 
+    def test_summary_as_json(self):
+        code, _, err = run(*self.arguments("--summary", self.path("summary.json")))
+        self.assertEqual(code, 0, err)
+        summary = json.loads(read(self.path("summary.json")))
+        every = json_lines(read(self.path("all.jsonl")))
+        self.assertEqual(summary["texts"], len(every))
+        self.assertEqual(summary["tokens"], sum(len(line["token_ids"]) for line in every if not line["skip"]))
+        calls = [call for line in every for tool in line["tools"] for call in tool["calls"] if tool["tool"] == "Calendar"]
+        sampled = summary["tools"]["Calendar"]["sources"]["sampled"]
+        self.assertEqual(sampled["candidates"], len(calls))
+        self.assertEqual(sampled["kept"], sum(call["verdict"] == "kept" for call in calls))
+        self.assertEqual(sampled["at"]["0.5"], sum(call.get("gain", 0) >= 0.5 for call in calls))
+        self.assertAlmostEqual(sampled["kept_per_million_tokens"], 1e6 * sampled["kept"] / summary["tokens"])
+
     def test_limit(self):
         code, _, _ = run(*self.arguments("--limit", 3))
         self.assertEqual(code, 0)

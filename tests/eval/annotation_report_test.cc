@@ -89,9 +89,31 @@ TEST_CASE("counts by tool and by reason") {
   CHECK(verdicts);
   CHECK(calculator.gains == std::vector<double>{1.0, 0.5, -0.25});
   // A gain that equals the threshold reaches it.
-  CHECK(calculator.kept_at == std::map<double, int64_t>{{0.25, 2}, {0.5, 2}, {1.0, 1}, {2.0, 0}});
+  CHECK(calculator.yields.at(CallSource::kSampled).at ==
+        std::map<double, int64_t>{{0.25, 2}, {0.5, 2}, {1.0, 1}, {2.0, 0}});
   CHECK(counts.tools.at("Calendar").documents_accepted == 0);
-  CHECK(counts.tools.at("Calendar").kept_at.size() == 4);
+  CHECK(counts.tools.at("Calendar").yields.empty());
+}
+
+TEST_CASE("what each source gave, for a million tokens that were read") {
+  std::vector<AnnotatedDocument> documents = Sample();
+  for (AnnotatedDocument& annotated : documents) annotated.token_ids.assign(10, 1);
+  documents[0].tools[0].calls[2].source = CallSource::kWorkedOut;
+  const AnnotationCounts counts = CountAnnotations(documents);
+  CHECK(counts.tokens == 30);  // the skipped text was not read
+  const std::map<CallSource, CallYield>& yields = counts.tools.at("Calculator").yields;
+  REQUIRE(yields.size() == 2);
+  const CallYield& sampled = yields.at(CallSource::kSampled);
+  const CallYield& worked_out = yields.at(CallSource::kWorkedOut);
+  CHECK(sampled.candidates == 3);
+  CHECK(sampled.kept == 1);
+  CHECK(sampled.at == std::map<double, int64_t>{{0.25, 1}, {0.5, 1}, {1.0, 1}, {2.0, 0}});
+  CHECK(worked_out.candidates == 1);
+  CHECK(worked_out.kept == 0);
+  CHECK(worked_out.at == std::map<double, int64_t>{{0.25, 1}, {0.5, 1}, {1.0, 0}, {2.0, 0}});
+  CHECK(KeptPerMillionTokens(sampled, counts) == doctest::Approx(1e6 / 30));
+  CHECK(KeptPerMillionTokens(sampled, {}) == 0.0);
+  CHECK(Contains(RenderAnnotationReport(documents, {}), "<td>sampled</td><td>3</td><td>1</td><td>33333</td>"));
 }
 
 TEST_CASE("nothing annotated is a page, too") {
@@ -114,7 +136,7 @@ TEST_CASE("the page shows calls in place, rejected ones, reasons and parameters"
   CHECK(Contains(page, "skipped: empty"));
   CHECK(Contains(page, "not a text for this tool"));
   CHECK(Contains(page, "<th scope=\"row\">seed</th><td>7</td>"));
-  CHECK(Contains(page, "<th scope=\"row\">1 nats</th><td>1</td><td>0</td>"));
+  CHECK(Contains(page, "<td>2</td><td>2</td><td>1</td><td>0</td>"));
   CHECK(Contains(page, "class=\"tau\""));
   CHECK(Contains(page, " = 0.75</tspan>"));
 }
@@ -148,7 +170,7 @@ TEST_CASE("gains that are only bounded are counted and drawn apart") {
   const AnnotationCounts counts = CountAnnotations(documents);
   CHECK(counts.tools.at("Calculator").gains == std::vector<double>{1.0, -0.25});
   CHECK(counts.tools.at("Calculator").gain_bounds == std::vector<double>{0.125, 0.125, 0.125});
-  CHECK(counts.tools.at("Calculator").kept_at.at(0.25) == 1);
+  CHECK(counts.tools.at("Calculator").yields.at(CallSource::kSampled).at.at(0.25) == 1);
   const std::string page = RenderAnnotationReport(documents, {});
   CHECK(Contains(page, "5 calls scored, of 3 an upper bound of the gain"));
   CHECK(Contains(page, "Dashed bars"));
