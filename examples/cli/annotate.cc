@@ -33,6 +33,7 @@ struct AnnotateFlags {
   double temperature = 1.0;
   bool free_sampling = false;
   bool propose_int8 = false;
+  std::string propose_model, propose_adapter;  // of a model of its own that proposes the calls; empty: the model's
   std::string calls = "sampled";
   int64_t max_call_tokens = 64;
   int64_t limit = 0;  // 0: all
@@ -82,12 +83,33 @@ absl::Status CheckOutputs(const AnnotateFlags& flags) {
   return CheckRunFiles(files);
 }
 
+struct Models {
+  std::unique_ptr<Model> judge;
+  std::unique_ptr<Model> proposer;  // null: the judge proposes
+};
+
+absl::StatusOr<Models> LoadModels(const AnnotateFlags& flags) {
+  Models models;
+  CLI_ASSIGN_OR_RETURN(models.judge, LoadModel(flags.model));
+  if (!flags.propose_int8 && flags.propose_model.empty() && flags.propose_adapter.empty()) return models;
+  ModelFlags proposer = flags.model;
+  if (!flags.propose_model.empty()) {
+    proposer.path = flags.propose_model;
+    proposer.adapter.clear();
+  }
+  if (!flags.propose_adapter.empty()) proposer.adapter = flags.propose_adapter;
+  if (flags.propose_int8) proposer.dtype = "int8";
+  CLI_ASSIGN_OR_RETURN(models.proposer, LoadModel(proposer));
+  return models;
+}
+
 // Everything that determines the annotations.
 nlohmann::ordered_json LogHeader(const AnnotateFlags& flags, const Input& input, const ToolRegistry& registry,
-                                 const ModelInfo& model) {
+                                 const Models& models) {
+  const ModelInfo& model = models.judge->info();
   nlohmann::ordered_json header;
   header["format"] = "toolformer annotation log";
-  header["version"] = 3;
+  header["version"] = 4;
   header["program"] = TOOLFORMER_VERSION;
   header["model"] = model.fingerprint;
   header["dtype"] = TypeName(model.type);
@@ -104,6 +126,7 @@ nlohmann::ordered_json LogHeader(const AnnotateFlags& flags, const Input& input,
   header["seed"] = flags.seed;
   header["temperature"] = flags.temperature;
   header["free_sampling"] = flags.free_sampling;
+  header["proposer"] = models.proposer == nullptr ? "" : models.proposer->info().fingerprint;
   header["propose_int8"] = flags.propose_int8;
   header["calls"] = flags.calls;
   header["max_call_tokens"] = flags.max_call_tokens;
@@ -112,6 +135,16 @@ nlohmann::ordered_json LogHeader(const AnnotateFlags& flags, const Input& input,
 }
 
 using Parameters = std::vector<std::pair<std::string, std::string>>;
+
+std::string Proposals(const AnnotateFlags& flags) {
+  std::string words = flags.propose_int8 ? "int8 weights" : "exact weights";
+  const auto add = [&](const std::string& path) {
+    if (!path.empty()) words += " of " + std::filesystem::path(path).filename().string();
+  };
+  add(flags.propose_model);
+  add(flags.propose_adapter);
+  return words;
+}
 
 Parameters ReportParameters(const AnnotateFlags& flags, const ToolRegistry& registry, const ModelInfo& model) {
   Parameters parameters = {
@@ -125,7 +158,7 @@ Parameters ReportParameters(const AnnotateFlags& flags, const ToolRegistry& regi
       {"temperature", fmt::format("{}", flags.temperature)},
       {"calls", flags.calls},
       {"sampling", flags.free_sampling ? "free" : "constrained"},
-      {"proposals", flags.propose_int8 ? "int8 weights" : "exact weights"},
+      {"proposals", Proposals(flags)},
       {"max_call_tokens", fmt::format("{}", flags.max_call_tokens)},
   };
   for (const std::shared_ptr<const Tool>& tool : registry.tools()) {
@@ -315,29 +348,23 @@ absl::Status RunAnnotate(const AnnotateFlags& flags) {
   CLI_ASSIGN_OR_RETURN(const Input input, CheckTexts(flags));
   CLI_RETURN_IF_ERROR(CheckOutputs(flags));
 
-  CLI_ASSIGN_OR_RETURN(const std::unique_ptr<Model> model, LoadModel(flags.model));
-  std::unique_ptr<Model> proposer;
-  if (flags.propose_int8) {
-    ModelFlags int8 = flags.model;
-    int8.dtype = "int8";
-    CLI_ASSIGN_OR_RETURN(proposer, LoadModel(int8));
-  }
+  CLI_ASSIGN_OR_RETURN(const Models models, LoadModels(flags));
   AnnotatorOptions options;
-  options.proposer = proposer.get();
+  options.proposer = models.proposer.get();
   options.sources = {.sampled = flags.calls != "worked-out", .worked_out = flags.calls != "sampled"};
   options.sampler.seed = flags.seed;
   options.sampler.temperature = flags.temperature;
   options.sampler.max_call_tokens = flags.max_call_tokens;
   options.sampler.constrain_syntax = !flags.free_sampling;
-  CLI_ASSIGN_OR_RETURN(const std::unique_ptr<Annotator> annotator, Annotator::Create(*model, *registry, options));
+  CLI_ASSIGN_OR_RETURN(const std::unique_ptr<Annotator> annotator, Annotator::Create(*models.judge, *registry, options));
 
   const auto start = flags.overwrite ? RunLog::Start::kAfresh : RunLog::Start::kContinue;
   CLI_ASSIGN_OR_RETURN(const std::unique_ptr<RunLog> log,
-                       RunLog::Open(PartialPath(flags.out), LogHeader(flags, input, *registry, model->info()), start,
+                       RunLog::Open(PartialPath(flags.out), LogHeader(flags, input, *registry, models), start,
                                     [](std::string_view line) { return ParseAnnotation(line).ok(); }));
   Run run(flags, input, log.get());
   CLI_RETURN_IF_ERROR(run.AnnotateRest(annotator.get()));
-  return run.WriteResults(ReportParameters(flags, *registry, model->info()));
+  return run.WriteResults(ReportParameters(flags, *registry, models.judge->info()));
 }
 
 void AddSamplingFlags(CLI::App* app, AnnotateFlags* flags) {
@@ -363,7 +390,17 @@ void AddSamplingFlags(CLI::App* app, AnnotateFlags* flags) {
   app->add_flag(
       "--propose-int8", flags->propose_int8,
       "propose calls with a second copy of the model in int8 weights: faster, other proposals; they are judged "
-      "by the exact weights in any case (CPU only)");
+      "by the exact weights in any case (CPU only)")
+      ->group(group);
+  app->add_option("--propose-model", flags->propose_model,
+                  "another model of the same vocabulary proposes the calls, as one that was tuned on an earlier round; "
+                  "--model judges them in any case")
+      ->type_name("PATH")
+      ->group(group);
+  app->add_option("--propose-adapter", flags->propose_adapter,
+                  "the proposing model has this adapter, as 'tune --rank' makes them")
+      ->type_name("FOLDER")
+      ->group(group);
   app->add_flag("--free-sampling", flags->free_sampling,
                 "the paper's sampling: name and parenthesis are sampled too, and the input may hold anything")
       ->group(group);

@@ -3,11 +3,12 @@
 import json
 import os
 import resource
+import shutil
 import signal
 import time
 import unittest
 
-from program import ProgramTest, json_lines, read, run, start, write
+from program import FIXTURES, ProgramTest, json_lines, read, run, start, write
 
 TEXTS = [dict(id=f"doc-{i}", date="2023-01-30", text=f"Le café 東京 No. {i} sold {i + 3} + {i} = {2 * i + 3} rolls today.")
          for i in range(16)]
@@ -169,15 +170,19 @@ class AnnotateTest(ProgramTest):
         self.finish("--batch-texts", 5)
         self.fails(2, "--batch-texts", *self.arguments("--batch-texts", 0))
 
+    def scored(self):
+        return {(line["id"], tool["tool"], call["position"], call["input"]): call
+                for line in json_lines(self.results()[1]) for tool in line["tools"] for call in tool["calls"]
+                if "loss_empty" in call}
+
     def test_proposals_of_int8_weights(self):
         """Other probabilities, and perhaps other calls, but losses of the exact weights."""
-        def calls(lines):
-            return {(line["id"], tool["tool"], call["position"], call["input"]): call
-                    for line in lines for tool in line["tools"] for call in tool["calls"] if "loss_empty" in call}
-        exact = calls(json_lines(self.reference()[1]))
-        code, _, err = run(*self.arguments("--propose-int8"))
-        self.assertEqual(code, 0, err)
-        proposed = calls(json_lines(self.results()[1]))
+        found = []
+        for flags in ([], ["--propose-int8"]):
+            code, _, err = run(*self.arguments("--overwrite", *flags))
+            self.assertEqual(code, 0, err)
+            found.append(self.scored())
+        exact, proposed = found
         common = exact.keys() & proposed.keys()
         self.assertGreater(len(common), 5)
         for key in common:
@@ -186,6 +191,41 @@ class AnnotateTest(ProgramTest):
         self.assertNotEqual([proposed[key]["opening_probability"] for key in common],
                             [exact[key]["opening_probability"] for key in common])
         self.fails(1, "int8", *self.arguments("--dtype", "int8", "--overwrite"))
+
+    def test_an_adapter_proposes(self):
+        """The calls of the model with the adapter, judged by the model without it."""
+        adapter = os.path.join(FIXTURES, "models", "llama_gqa", "adapter")
+        found = []
+        for flags in (["--adapter", adapter], ["--propose-adapter", adapter]):
+            code, _, err = run(*self.arguments("--overwrite", *flags))
+            self.assertEqual(code, 0, err)
+            found.append(self.scored())
+        tuned, proposed = found
+        self.assertEqual(tuned.keys(), proposed.keys())
+        self.assertGreater(len(tuned), 5)
+        for key, call in tuned.items():
+            self.assertEqual(call["opening_probability"], proposed[key]["opening_probability"])
+            self.assertNotEqual(call["loss_empty"], proposed[key]["loss_empty"])
+
+    def test_another_model_proposes(self):
+        expected = self.reference()
+        code, _, err = run(*self.arguments("--propose-model", self.model))
+        self.assertEqual(code, 0, err)
+        self.assertEqual(self.results()[:2], expected[:2])
+        other = self.path("other")
+        shutil.copytree(self.model, other)
+        tokenizer = json.loads(read(os.path.join(other, "tokenizer.json")))
+        vocabulary = tokenizer["model"]["vocab"]
+        first, second = list(vocabulary)[100:102]
+        vocabulary[first], vocabulary[second] = vocabulary[second], vocabulary[first]
+        write(os.path.join(other, "tokenizer.json"), json.dumps(tokenizer).encode())
+        self.fails(1, "vocabulary", *self.arguments("--propose-model", other, "--overwrite"))
+        shutil.rmtree(other)
+        for name in os.listdir(self.folder):
+            os.remove(self.path(name))
+        # A run that was interrupted goes on with the same proposer only.
+        write(self.path("out.jsonl.partial"), self.partial_log())
+        self.fails(1, "proposer", *self.arguments("--propose-model", self.model))
 
     def test_interrupted(self):
         self.reference()
