@@ -27,15 +27,15 @@ show "$program" annotate --model "$model" --texts examples/data/demo.jsonl --too
     --out "$out/augmented.jsonl" --report "$out/report.html" --tau-s 0 --k 5 --m 4 --tau-f 0.5 --verbose "${start[@]}"
 
 printf '\nThe same model, tuned on texts with such calls (an adapter that is part of this project), answers three questions:\n'
-printf 'first with calls disabled, then with calls that it decides on itself.\n'
+printf 'first with calls disabled, then with calls that it decides on itself. (How often it is right: %s/README.md.)\n' "$adapter"
 while read -r question; do
   for tools in --no-tools ""; do
-    show "$program" complete --model "$model" --adapter "$adapter" --tools Calculator $tools --max-tokens 24 --stop . "$question"
+    show "$program" complete --model "$model" --adapter "$adapter" --tools Calculator $tools --max-tokens 24 --stop . "$question" </dev/null
   done
 done <<'QUESTIONS'
 The library bought 27 chairs at 48 dollars each. How much did the chairs cost altogether? The answer is
 A baker made 312 rolls in the morning and sold 187 of them by noon. How many rolls are left? The answer is
-A train with 464 passengers has 8 cars with the same number of passengers. How many are in each car? The answer is
+A school has 464 pupils, in 16 classes of the same size. How many pupils are in each class? The answer is
 QUESTIONS
 
 printf '\nThe annotated texts are in %s/augmented.jsonl; %s/report.html shows every call that was tried, in a browser.\n' "$out" "$out"

@@ -356,7 +356,8 @@ absl::Status RunAnnotate(const AnnotateFlags& flags) {
   options.sampler.temperature = flags.temperature;
   options.sampler.max_call_tokens = flags.max_call_tokens;
   options.sampler.constrain_syntax = !flags.free_sampling;
-  CLI_ASSIGN_OR_RETURN(const std::unique_ptr<Annotator> annotator, Annotator::Create(*models.judge, *registry, options));
+  CLI_ASSIGN_OR_RETURN(const std::unique_ptr<Annotator> annotator,
+                       Annotator::Create(*models.judge, *registry, options));
 
   const auto start = flags.overwrite ? RunLog::Start::kAfresh : RunLog::Start::kContinue;
   CLI_ASSIGN_OR_RETURN(const std::unique_ptr<RunLog> log,
@@ -388,9 +389,9 @@ void AddSamplingFlags(CLI::App* app, AnnotateFlags* flags) {
       ->capture_default_str()
       ->group(group);
   app->add_flag(
-      "--propose-int8", flags->propose_int8,
-      "propose calls with a second copy of the model in int8 weights: faster, other proposals; they are judged "
-      "by the exact weights in any case (CPU only)")
+         "--propose-int8", flags->propose_int8,
+         "propose calls with a second copy of the model in int8 weights: faster, other proposals; they are judged "
+         "by the exact weights in any case (CPU only)")
       ->group(group);
   app->add_option("--propose-model", flags->propose_model,
                   "another model of the same vocabulary proposes the calls, as one that was tuned on an earlier round; "
