@@ -1,4 +1,6 @@
 // toolformer annotate: texts to texts with calls that help the model.
+#include "annotate.h"
+
 #include <algorithm>
 #include <filesystem>
 #include <memory>
@@ -24,24 +26,6 @@ namespace {
 
 // Texts with kept calls printed at the end.
 constexpr int64_t kMaxTextsPrinted = 40;
-
-struct AnnotateFlags {
-  ModelFlags model;
-  ToolFlags tools;
-  std::string texts, out, report, candidates, summary;
-  uint64_t seed = 0;
-  double temperature = 1.0;
-  bool free_sampling = false;
-  bool propose_int8 = false;
-  std::string propose_model, propose_adapter;  // of a model of its own that proposes the calls; empty: the model's
-  std::string calls = "sampled";
-  int64_t max_call_tokens = 64;
-  int64_t limit = 0;  // 0: all
-  int64_t batch_texts = 8;
-  bool overwrite = false;
-  bool quiet = false;
-  std::optional<bool> verbose;
-};
 
 // What the input file holds, found before the model is loaded.
 struct Input {
@@ -342,6 +326,8 @@ absl::Status Run::PrintSummary(const AnnotationCounts& counts) const {
   return FlushOutput();
 }
 
+}  // namespace
+
 absl::Status RunAnnotate(const AnnotateFlags& flags) {
   // What can be wrong is looked for before the model is loaded.
   CLI_ASSIGN_OR_RETURN(const std::unique_ptr<ToolRegistry> registry, MakeRegistry(flags.tools));
@@ -406,8 +392,6 @@ void AddSamplingFlags(CLI::App* app, AnnotateFlags* flags) {
                 "the paper's sampling: name and parenthesis are sampled too, and the input may hold anything")
       ->group(group);
 }
-
-}  // namespace
 
 Subcommand AddAnnotate(CLI::App* parent) {
   auto flags = std::make_shared<AnnotateFlags>();

@@ -123,8 +123,7 @@ std::string DescribeKeptCalls(const AnnotatedDocument& annotated, const Style& s
   return out + (end < std::ssize(text) ? style.Dim(" ...") : "") + "\n";
 }
 
-// What each source of calls gave; nothing where there was no candidate.
-static std::string DescribeYields(const AnnotationCounts& counts, const Style& style) {
+std::string DescribeYields(const AnnotationCounts& counts, const Style& style) {
   std::string rows;
   for (const auto& [name, tool] : counts.tools) {
     for (const auto& [source, yield] : tool.yields) {

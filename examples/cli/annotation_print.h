@@ -23,6 +23,9 @@ std::string DescribeKeptCalls(const AnnotatedDocument& annotated, const Style& s
 // Documents, samples and verdicts by tool and by reason.
 std::string DescribeCounts(const AnnotationCounts& counts, const Style& style);
 
+// What each source of calls gave at each threshold; nothing where there was no candidate.
+std::string DescribeYields(const AnnotationCounts& counts, const Style& style);
+
 // The same as JSON.
 nlohmann::ordered_json CountsJson(const AnnotationCounts& counts);
 

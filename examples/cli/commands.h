@@ -29,6 +29,7 @@ Subcommand AddSave(CLI::App* parent);
 Subcommand AddTune(CLI::App* parent);
 Subcommand AddEval(CLI::App* parent);
 Subcommand AddMine(CLI::App* parent);
+Subcommand AddRounds(CLI::App* parent);
 
 // From now on Ctrl-C and SIGTERM cancel the token returned; a second one ends the process at once.
 const CancelToken& CatchSignals();

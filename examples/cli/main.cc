@@ -34,7 +34,7 @@ int Main(int argc, char** argv) {
   app.footer("\n'toolformer COMMAND --help' tells more of each.");
   const std::vector<Subcommand> subcommands = {
       AddAnnotate(&app),   AddScore(&app), AddComplete(&app), AddTokenize(&app), AddLogits(&app), AddInspect(&app),
-      AddPerplexity(&app), AddSave(&app),  AddTune(&app),     AddEval(&app),     AddMine(&app)};
+      AddPerplexity(&app), AddSave(&app),  AddTune(&app),     AddEval(&app),     AddMine(&app),   AddRounds(&app)};
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -1,4 +1,6 @@
 // toolformer tune: fine-tunes a model on annotated texts.
+#include "tune.h"
+
 #include <fmt/format.h>
 #include <sys/resource.h>
 
@@ -19,21 +21,7 @@
 namespace toolformer::cli {
 namespace {
 
-struct TuneFlags {
-  std::string model;
-  std::vector<std::string> data;
-  std::vector<std::string> texts;
-  std::string out;
-  std::vector<std::string> tau_f;  // "Tool=0.5"
-  DatasetOptions dataset;
-  FineTunerOptions tuner;
-  std::string decay = "constant";
-  std::string dtype = "float32";
-  int64_t rank = 0;    // 0: all weights learn
-  double alpha = 0.0;  // 0: twice the rank
-  bool dry_run = false;
-  bool quiet = false;
-};
+constexpr const char* kRecipe = "How (defaults: the paper's recipe)";
 
 absl::Status ReadThresholds(const std::vector<std::string>& settings, DatasetOptions* options) {
   for (const std::string& setting : settings) {
@@ -152,6 +140,8 @@ int64_t PeakMegabytes() {
   return usage.ru_maxrss / 1024;
 }
 
+}  // namespace
+
 absl::Status RunTune(TuneFlags flags) {
   if (flags.decay != "constant") {
     flags.tuner.decay = flags.decay == "linear" ? LearningRateDecay::kLinear : LearningRateDecay::kCosine;
@@ -239,7 +229,7 @@ void AddDatasetFlags(CLI::App* app, TuneFlags* flags) {
 }
 
 void AddRecipeFlags(CLI::App* app, TuneFlags* flags) {
-  const std::string group = "How (defaults: the paper's recipe)";
+  const std::string group = kRecipe;
   const auto add = [&](const std::string& name, auto* value, const std::string& text, const std::string& type) {
     return app->add_option(name, *value, text)->type_name(type)->capture_default_str()->group(group);
   };
@@ -255,22 +245,16 @@ void AddRecipeFlags(CLI::App* app, TuneFlags* flags) {
   add("--evaluate-every", &tuner.evaluation_interval, "steps between measurements on the held-out texts", "N");
   add("--clip", &tuner.max_gradient_norm, "largest norm of a step's gradient; 0: any", "NORM");
   add("--weight-decay", &tuner.weight_decay, "of matrices", "RATE");
-  add("--seed", &tuner.seed, "of the order of the texts, and of which are held out", "N");
   add("--rank", &flags->rank, "learn low-rank adapters (LoRA) of this rank; 0: all weights", "N")
       ->check(CLI::NonNegativeNumber);
   add("--alpha", &flags->alpha, "scale of the adapters times their rank; 0: twice the rank", "ALPHA")
       ->check(CLI::NonNegativeNumber);
-  add("--device", &tuner.device, "cpu or cuda:N", "TEXT");
-  add("--dtype", &flags->dtype, "of matrices and activations: float32 or bfloat16", "TYPE")
-      ->check(CLI::IsMember({"float32", "bfloat16"}));
   add("--pass-tokens", &tuner.tokens_per_pass, "tokens computed at a time; memory grows with it", "N");
   app->add_flag("--recompute", tuner.recompute_layers,
                 "less memory, more time: layers are computed again on the way back")
       ->group(group);
   add("--checkpoint-every", &tuner.checkpoint_interval, "steps after which a killed run goes on", "N");
 }
-
-}  // namespace
 
 Subcommand AddTune(CLI::App* parent) {
   auto flags = std::make_shared<TuneFlags>();
@@ -290,6 +274,18 @@ Subcommand AddTune(CLI::App* parent) {
       ->type_name("FOLDER");
   AddDatasetFlags(app, flags.get());
   AddRecipeFlags(app, flags.get());
+  FineTunerOptions& tuner = flags->tuner;
+  const std::string group = kRecipe;
+  app->add_option("--seed", tuner.seed, "of the order of the texts, and of which are held out")
+      ->type_name("N")
+      ->capture_default_str()
+      ->group(group);
+  app->add_option("--device", tuner.device, "cpu or cuda:N")->capture_default_str()->group(group);
+  app->add_option("--dtype", flags->dtype, "of matrices and activations: float32 or bfloat16")
+      ->check(CLI::IsMember({"float32", "bfloat16"}))
+      ->type_name("TYPE")
+      ->capture_default_str()
+      ->group(group);
   app->add_flag("--dry-run", flags->dry_run, "count what would be learned, and stop");
   app->add_flag("--quiet", flags->quiet, "print nothing but errors");
   app->footer(

@@ -53,6 +53,10 @@ TOOLFORMER_API double KeptPerMillionTokens(const CallYield& yield, const Annotat
 TOOLFORMER_API std::string RenderAnnotationReport(const std::vector<AnnotatedDocument>& documents,
                                                   const std::vector<std::pair<std::string, std::string>>& parameters);
 
+// Rounds of annotating the same texts, in their order, as a page of its own: kept calls per million tokens and calls at
+// each threshold, by tool and source of calls, with a chart.
+TOOLFORMER_API std::string RenderRoundsReport(const std::vector<AnnotationCounts>& rounds);
+
 }  // namespace toolformer
 
 #endif  // TOOLFORMER_ANNOTATION_REPORT_H_

@@ -9,6 +9,7 @@
 #include "src/eval/report_histogram.h"
 #include "src/eval/report_html.h"
 #include "src/eval/report_texts.h"
+#include "src/eval/report_yields.h"
 
 namespace toolformer {
 namespace {
@@ -81,24 +82,10 @@ std::string Funnel(const AnnotationCounts& counts) {
 }
 
 std::string Yields(const AnnotationCounts& counts) {
-  HtmlTable table;
-  table.head = {"tool", "calls", "candidates", "kept", "kept a million tokens"};
-  for (const double threshold : kReportedThresholds) table.head.push_back(fmt::format("at {:g} nats", threshold));
-  for (const auto& [tool, figures] : counts.tools) {
-    for (const auto& [source, yield] : figures.yields) {
-      std::vector<std::string> row = {EscapeHtml(tool), source == CallSource::kSampled ? "sampled" : "worked out",
-                                      fmt::format("{}", yield.candidates), fmt::format("{}", yield.kept),
-                                      fmt::format("{:.0f}", KeptPerMillionTokens(yield, counts))};
-      for (const double threshold : kReportedThresholds) row.push_back(fmt::format("{}", yield.at.at(threshold)));
-      table.rows.push_back(std::move(row));
-    }
-  }
+  HtmlTable table = {YieldHead(), YieldRows(counts)};
   if (table.rows.empty()) return "";
-  return fmt::format(
-             "<h2>Yield</h2>\n<p class=\"note\">What each source of calls gave, of {} tokens of text. The last columns "
-             "are candidates that would reach &#964;<sub>f</sub> (paper, Table 2), before the best of a position is "
-             "chosen.</p>\n",
-             counts.tokens) +
+  return fmt::format("<h2>Yield</h2>\n<p class=\"note\">What each source of calls gave, of {} tokens of text. {}</p>\n",
+                     counts.tokens, kYieldNote) +
          RenderTable(table);
 }
 

@@ -56,7 +56,8 @@ absl::StatusOr<std::string> Unpack(const std::string& path, std::string& packed)
 
 absl::StatusOr<std::string> ReadDataFile(const std::string& path) {
   TF_ASSIGN_OR_RETURN(std::string content, ReadFile(path, kMaxBytes));
-  return content.starts_with("\x1f\x8b") ? Unpack(path, content) : content;
+  const bool packed = content.size() >= 2 && content[0] == '\x1f' && content[1] == '\x8b';
+  return packed ? Unpack(path, content) : content;
 }
 
 }  // namespace toolformer

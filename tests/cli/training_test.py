@@ -52,6 +52,34 @@ class TrainingTest(ProgramTest):
                            "--out", self.path("m.jsonl"))
         self.assertEqual((code, len(json_lines(read(self.path("m.jsonl"))))), (0, 5), err)
 
+    def rounds(self, folder, rounds, *more):
+        return ["rounds", "--model", self.model, "--texts", self.texts, "--tools", "Calculator", "--k", 2, "--m", 2, "--tau-s", 0,
+                "--tau-f", -9, *RECIPE, "--rank", 2, "--out", self.path(folder), "--rounds", rounds, *more]
+
+    def test_rounds(self):
+        code, out, err = run(*self.rounds("whole", 2))
+        self.assertEqual(code, 0, err)
+        self.assertRegex(out.decode(), r"Calculator, worked_out +\d+")
+        first, second = [json_lines(read(self.path(f"whole/round-{number}/candidates.jsonl"))) for number in (1, 2)]
+        self.assertEqual([line["id"] for line in first], [line["id"] for line in second])
+
+        def calls(lines, source):
+            return {(line["id"], call["position"], call["input"]): call for line in lines for call in line["tools"][0]["calls"]
+                    if call.get("source", "sampled") == source}
+        # Worked out alike and judged alike by the first model; sampled by the tuned one.
+        for key, call in calls(first, "worked_out").items():
+            again = calls(second, "worked_out").get(key)
+            if again is not None and "loss_result" in call:
+                self.assertEqual(again["loss_result"], call["loss_result"])
+        self.assertNotEqual(calls(first, "sampled"), calls(second, "sampled"))
+        self.assertIn(b"Kept calls a million tokens of text", read(self.path("whole/rounds.html")))
+        # One round, and then the same command with two, ends with the same.
+        self.assertEqual(run(*self.rounds("parts", 1, "--quiet"))[0], 0)
+        code, out, err = run(*self.rounds("parts", 2, "--quiet"))
+        self.assertEqual((code, out), (0, b""), err)
+        for name in ("round-2/candidates.jsonl", "round-2/tuned/model/adapter_model.safetensors", "rounds.html"):
+            self.assertEqual(read(self.path(f"whole/{name}")), read(self.path(f"parts/{name}")), name)
+
     def test_dry_run_counts(self):
         code, out, err = run(*self.tune("--dry-run", "--texts", self.texts, "--originals", 0.5))
         self.assertEqual(code, 0, err)
