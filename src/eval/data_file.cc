@@ -55,9 +55,9 @@ absl::StatusOr<std::string> Unpack(const std::string& path, std::string& packed)
 }  // namespace
 
 absl::StatusOr<std::string> ReadDataFile(const std::string& path) {
-  TF_ASSIGN_OR_RETURN(std::string content, ReadFile(path, kMaxBytes));
-  const bool packed = content.size() >= 2 && content[0] == '\x1f' && content[1] == '\x8b';
-  return packed ? Unpack(path, content) : content;
+  absl::StatusOr<std::string> content = ReadFile(path, kMaxBytes);
+  if (!content.ok() || !content->starts_with("\x1f\x8b")) return content;
+  return Unpack(path, *content);
 }
 
 }  // namespace toolformer
