@@ -1,9 +1,12 @@
 // toolformer rounds: annotate, tune, annotate again with the tuned model as sampler, and so on.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -93,7 +96,39 @@ absl::StatusOr<AnnotationCounts> CountRound(const RoundsFlags& flags, int64_t ro
   }
 }
 
-absl::Status RunRounds(const RoundsFlags& flags) {
+// What was given, but for what changes no result.
+nlohmann::ordered_json Settings(const CLI::App& app) {
+  static constexpr std::string_view kOthers[] = {"help", "rounds", "out", "quiet", "threads"};
+  nlohmann::ordered_json settings;
+  for (const CLI::Option* option : app.get_options()) {
+    const std::string name = option->get_single_name();
+    if (option->count() == 0 || std::find(std::begin(kOthers), std::end(kOthers), name) != std::end(kOthers)) continue;
+    settings[name] = option->results();
+  }
+  return settings;
+}
+
+// A folder has rounds of the same settings only: stages that are done are not looked at again.
+absl::Status CheckSettings(const RoundsFlags& flags, const nlohmann::ordered_json& settings) {
+  const std::string path = flags.out + "/rounds.json";
+  if (std::filesystem::exists(path)) {
+    CLI_ASSIGN_OR_RETURN(const std::unique_ptr<LineReader> reader, LineReader::Open(path));
+    std::string_view line;
+    CLI_RETURN_IF_ERROR(reader->Next(&line).status());
+    if (line == PrintJson(settings)) return absl::OkStatus();
+    return Failure("{}: the rounds there have other settings than the ones given; take another --out", path);
+  }
+  CLI_RETURN_IF_ERROR(MakeFolder(flags.out));
+  CLI_ASSIGN_OR_RETURN(const std::unique_ptr<OutputFile> file, OutputFile::Create(path));
+  CLI_RETURN_IF_ERROR(file->Write(PrintJson(settings) + "\n"));
+  return file->Commit();
+}
+
+absl::Status RunRounds(const RoundsFlags& flags, const nlohmann::ordered_json& settings) {
+  if (!flags.annotate.model.adapter.empty()) {
+    return UsageError("--adapter: rounds start from a model without one; 'toolformer save' makes one of both");
+  }
+  CLI_RETURN_IF_ERROR(CheckSettings(flags, settings));
   std::vector<AnnotationCounts> rounds;
   for (int64_t round = 1; round <= flags.rounds; ++round) {
     if (!flags.annotate.quiet) fmt::print("Round {} of {}\n\n", round, flags.rounds);
@@ -150,10 +185,11 @@ Subcommand AddRounds(CLI::App* parent) {
   AddSamplingFlags(app, &flags->annotate);
   AddRecipeFlags(app, &flags->tune);
   app->footer(
+      "\nThe tools' own parameters:\n" + DefaultParameters() +
       "\nExample:\n"
       "  toolformer rounds --model smollm2.gguf --texts texts.jsonl --tools Calculator --out rounds --tau-f 0.1 \\\n"
       "      --rank 16 --lr 5e-4 --batch-size 16 --epochs 2");
-  return {app, [flags] { return RunRounds(*flags); }};
+  return {app, [flags, app] { return RunRounds(*flags, Settings(*app)); }};
 }
 
 }  // namespace toolformer::cli

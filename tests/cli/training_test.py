@@ -79,6 +79,8 @@ class TrainingTest(ProgramTest):
         self.assertEqual((code, out), (0, b""), err)
         for name in ("round-2/candidates.jsonl", "round-2/tuned/model/adapter_model.safetensors", "rounds.html"):
             self.assertEqual(read(self.path(f"whole/{name}")), read(self.path(f"parts/{name}")), name)
+        self.fails(1, "other settings", *self.rounds("parts", 2, "--seed", 3))
+        self.fails(2, "--adapter", *self.rounds("new", 2, "--adapter", self.path("parts/round-2/tuned/model")))
 
     def test_dry_run_counts(self):
         code, out, err = run(*self.tune("--dry-run", "--texts", self.texts, "--originals", 0.5))
