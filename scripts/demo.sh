@@ -30,12 +30,14 @@ printf '\nThe same model, tuned on texts with such calls (an adapter that is par
 printf 'first with calls disabled, then with calls that it decides on itself. (How often it is right: %s/README.md.)\n' "$adapter"
 while read -r question; do
   for tools in --no-tools ""; do
-    show "$program" complete --model "$model" --adapter "$adapter" --tools Calculator $tools --max-tokens 24 --stop . "$question" </dev/null
+    printf '\n%s\n  %s' "$question" "${tools:---tools Calculator}:"
+    "$program" complete --model "$model" --adapter "$adapter" --tools Calculator $tools --max-tokens 24 --stop . "$question" </dev/null
   done
 done <<'QUESTIONS'
 The library bought 27 chairs at 48 dollars each. How much did the chairs cost altogether? The answer is
 A baker made 312 rolls in the morning and sold 187 of them by noon. How many rolls are left? The answer is
-A school has 464 pupils, in 16 classes of the same size. How many pupils are in each class? The answer is
+A school has 464 pupils. They are divided into 16 classes of the same size. How many pupils are in each class? The answer is
 QUESTIONS
 
-printf '\nThe annotated texts are in %s/augmented.jsonl; %s/report.html shows every call that was tried, in a browser.\n' "$out" "$out"
+printf '\nTry your own: %s complete --model %s --adapter %s --tools Calculator "... The answer is"\n' "$program" "$model" "$adapter"
+printf 'The annotated texts are in %s/augmented.jsonl; %s/report.html shows every call that was tried, in a browser.\n' "$out" "$out"
