@@ -19,8 +19,9 @@ SETS = ["ASDiv.xml", "SVAMP.json", "AddSub.json", "SingleEq.json", "SingleOp.jso
 MAWPS = {"AddSub", "SingleEq", "SingleOp"}
 SOURCES = {"digitalgov": ["digitalgov.jsonl"], "wikipedia": ["enwiki-2015-part.jsonl", "simplewiki-2018.jsonl"]}
 
+ORIGINALS = "enwiki-2015-part.jsonl"  # which has no article of WikiText-2's test part
 
-SOURCE_NAMES = {"gsm8k": "GSM8K (prose made of questions and worked solutions)", "digitalgov": "digital.gov",
+SOURCE_NAMES = {"gsm8k": "GSM8K (problems told as stories that end with their question)", "digitalgov": "digital.gov",
                 "wikipedia": "Wikipedia"}
 
 CARD = """---
@@ -93,14 +94,15 @@ class Experiment:
     # --- the stages ---
 
     def make_texts(self):
-        """A file of texts for each source: GSM8K's prose, and the paragraphs of others with most places for calls."""
-        data, wanted = self.options.data, self.settings["texts"]
-        path = self.path("gsm8k.jsonl")
-        if not path.exists():
-            prose = texts.gsm8k_texts(find(data, "train.jsonl"), self.settings["seed"])
+        """A file of texts for each source: GSM8K's problems, the paragraphs of others with most places for calls, and
+        paragraphs as they come, to learn beside them."""
+        data, wanted, seed = self.options.data, self.settings["texts"], self.settings["seed"]
+        if not self.path("gsm8k.jsonl").exists():
+            problems = texts.gsm8k_texts(find(data, "train.jsonl"), seed)
             held = self.settings["development_texts"]  # what the settings were chosen on
-            texts.write_json_lines(self.path("development.jsonl"), prose[:held])
-            texts.write_json_lines(path, prose[held : held + wanted["gsm8k"]])
+            texts.write_problems(self.path("development.json"), problems[:held])
+            learned = problems[held : held + wanted["gsm8k"]]
+            texts.write_json_lines(self.path("gsm8k.jsonl"), [(identity, text) for identity, text, _, _ in learned])
         for source, files in SOURCES.items():
             path = self.path(f"{source}.jsonl")
             if path.exists() or wanted[source] == 0:
@@ -110,6 +112,9 @@ class Experiment:
             self.toolformer("mine", "--texts", pool, "--tools", "Calculator", "--min-calls", 2, "--max-bytes", 1200,
                             "--limit", wanted[source], "--out", path)
             pool.unlink()
+        if not self.path("originals.jsonl").exists():
+            pool = texts.paragraphs(find(data, ORIGINALS), "enwiki", most_words=100)
+            texts.write_json_lines(self.path("originals.jsonl"), texts.sample(pool, self.settings["original_texts"], seed))
 
     def sources(self):
         return [source for source, number in self.settings["texts"].items() if number > 0]
@@ -127,6 +132,7 @@ class Experiment:
         recipe = [argument for name, value in self.settings["tune"].items() for argument in (f"--{name}", value)]
         data = [self.path(f"{source}.candidates.jsonl") for source in self.sources()]
         self.stage(f"tuned {row}", f"{row}/result.json", "tune", "--model", self.options.model, "--data", *data,
+                   "--texts", self.path("originals.jsonl"),
                    "--tau-f", f"Calculator={self.settings['tau_f']}", "--seed", self.settings["seed"], *recipe, *flags,
                    "--out", self.path(row))
 
@@ -143,9 +149,11 @@ class Experiment:
                 ("disabled", model("toolformer"), ["--no-tools"]),
                 ("toolformer", model("toolformer"), [])]
 
-    def evaluate(self):
+    def measure(self, rows):
         limit = ["--limit", self.options.limit] if self.options.limit else []
         for row, model, tools in self.rows():
+            if row not in rows:
+                continue
             self.stage(row, f"{row}.json", "eval", *model, *tools, *limit, "--out", self.path(f"{row}.json"),
                        "--data", *[find(self.options.data, name) for name in SETS])
             if row != "toolformer":
@@ -232,8 +240,9 @@ def main():
     experiment.make_texts()
     experiment.annotate()
     experiment.tune("toolformer")
+    experiment.measure(["toolformer", "disabled"])
     experiment.tune("without-calls", "--without-calls")
-    experiment.evaluate()
+    experiment.measure(["base", "without-calls"])
     experiment.table()
     if options.ship:
         experiment.ship(options.ship, options.base_name)

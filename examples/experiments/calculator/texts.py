@@ -11,8 +11,11 @@ import re
 # "48/2 = <<48/2=24>>24": an equation in prose with the mark that GSM8K adds for calculators.
 EQUATION = re.compile("(?:[\\d.,/*+\\-x\u00d7\u00f7()$%\\s]*=\\s*)?(\\$?)<<[^=<>]*=[^<>]*>>")
 # What is left of an equation whose result is given as its own reason.
-CIRCULAR = re.compile(r"(\d+)\D{0,6} because \$?\1\b")
+CIRCULAR = re.compile(r"because \$?[\d.,]+(?:\s|$)")
 NUMBER = re.compile(r"\d[\d.,]*")
+RESULT = re.compile("<<[^=<>]*=([^<>]*)>>")
+# What is told, and the question that ends it.
+STORY_AND_QUESTION = re.compile(r"(?s)(.*[.!])\s+([^.!?]*\?)$")
 
 
 def open_text(path):
@@ -30,39 +33,57 @@ def read_json_lines(path):
                 raise SystemExit(f"{path}: line {number} is not JSON ({error}); the file may not be whole") from None
 
 
-def gsm8k_prose(row):
-    """The question and its worked solution as prose: each equation is replaced by its result, with the marks. None
-    where that leaves no prose (an equation without a mark, a number that explains itself)."""
-    body = row["answer"].partition("####")[0]
-    if not EQUATION.search(body):
+def prose_of(solution):
+    """The sentences of a worked solution, a line each, without the equations."""
+    lines = []
+    for line in EQUATION.sub(lambda match: " " + match.group(1), solution).split("\n"):
+        line = re.sub(r"[ \t]+", " ", line).strip()
+        if line:
+            lines.append(line if line[-1] in ".!?" else line + ".")
+    return lines
+
+
+def question_last(row):
+    """A problem as a story that ends with its question: what is told, what the solution works out on the way, the
+    question, and the answer, which is one operation away. (text, question without the answer, answer), or None where
+    that leaves no prose: an equation without a mark, a number that explains itself, no question of its own, a last line
+    that works out something else than the answer."""
+    solution, _, answer = (part.strip() for part in row["answer"].partition("####"))
+    lines = [line for line in solution.split("\n") if line.strip()]
+    told = STORY_AND_QUESTION.match(row["question"].strip())
+    marked = RESULT.findall(lines[-1])
+    if not told or len(marked) != 1 or marked[0].strip() != answer:
         return None
-    body = EQUATION.sub(lambda match: " " + match.group(1), body)
-    lines = [re.sub(r"[ \t]+", " ", line).strip() for line in body.split("\n")]
-    lines = [line if line[-1] in ".!?" else line + "." for line in lines if line]
-    text = " ".join([row["question"].strip()] + lines)
-    return None if "=" in text or CIRCULAR.search(text) else text
+    question = " ".join([told.group(1)] + prose_of("\n".join(lines[:-1])) + [told.group(2)])
+    if "=" in " ".join(prose_of(solution)) or CIRCULAR.search(question):
+        return None
+    return f"{question} The answer is {answer}.", question, answer
 
 
 def gsm8k_texts(path, seed):
-    """[(id, text)] in an order of its own, decided by the seed."""
-    texts = []
-    for index, row in enumerate(read_json_lines(path)):
-        text = gsm8k_prose(row)
-        if text is not None:
-            texts.append((f"gsm8k-{index}", text))
+    """[(id, text, question, answer)] in an order of its own, decided by the seed."""
+    rows = ((f"gsm8k-{index}", question_last(row)) for index, row in enumerate(read_json_lines(path)))
+    texts = [(identity, *text) for identity, text in rows if text is not None]
     random.Random(seed).shuffle(texts)
     return texts
 
 
-def paragraphs(path, name):
-    """[(id, paragraph)] of the texts of a file of JSON lines: those of 40 to 200 words that are prose, no lists of
-    numbers."""
+def paragraphs(path, name, most_words=200):
+    """[(id, paragraph)] of the texts of a file of JSON lines: those of 40 to `most_words` words that are prose, no
+    lists of numbers."""
     for index, row in enumerate(read_json_lines(path)):
         for part, paragraph in enumerate(re.split(r"\n+", row.get("text", ""))):
             paragraph = " ".join(paragraph.split())
             words = paragraph.count(" ") + 1
-            if 40 <= words <= 200 and len(NUMBER.findall(paragraph)) * 6 <= words:
+            if 40 <= words <= most_words and len(NUMBER.findall(paragraph)) * 6 <= words:
                 yield f"{name}-{row.get('id', index)}-{part}", paragraph
+
+
+def sample(pairs, number, seed):
+    """`number` of the pairs, the same for the same seed."""
+    drawn = list(pairs)
+    random.Random(seed).shuffle(drawn)
+    return drawn[:number]
 
 
 def write_json_lines(path, texts):
@@ -70,4 +91,13 @@ def write_json_lines(path, texts):
     with open(part, "w", encoding="utf-8") as out:
         for identity, text in texts:
             out.write(json.dumps({"id": identity, "text": text}, ensure_ascii=False) + "\n")
+    part.replace(path)
+
+
+def write_problems(path, problems):
+    """Problems in SVAMP's format."""
+    rows = [{"ID": identity, "Body": "", "Question": question, "Answer": float(answer.replace(",", ""))}
+            for identity, _, question, answer in problems]
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(rows, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     part.replace(path)
