@@ -5,10 +5,12 @@
 # because nothing here links it (docs/decisions.md).
 #
 # Looked for, in this order: -DTOOLFORMER_TORCH_DIR=<folder with include/ and lib/>, the environment variable of the same
-# name, .deps/python/torch of this source tree, and the torch package of the Python on the PATH.
+# name, where the installed library was built, .deps/python/torch of this source tree, and the torch package of the Python on
+# the PATH.
 set(TOOLFORMER_TORCH_DIR "" CACHE PATH "libtorch: a folder with include/ and lib/ (the torch wheel's torch/ is one)")
 
-set(_torch_candidates "${TOOLFORMER_TORCH_DIR}" "$ENV{TOOLFORMER_TORCH_DIR}" "${PROJECT_SOURCE_DIR}/.deps/python/torch")
+set(_torch_candidates "${TOOLFORMER_TORCH_DIR}" "$ENV{TOOLFORMER_TORCH_DIR}" "${TOOLFORMER_TORCH_BUILT}"
+    "${PROJECT_SOURCE_DIR}/.deps/python/torch")
 find_program(_torch_python NAMES python3)
 if(_torch_python)
   execute_process(COMMAND "${_torch_python}" -c "import importlib.util as u; print(u.find_spec('torch').submodule_search_locations[0])"

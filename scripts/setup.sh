@@ -2,7 +2,7 @@
 # Installs what the project needs and is not there yet. Run again at any time: what is complete is left alone.
 #
 #   scripts/setup.sh [demo]   what a build and the demo need
-#   scripts/setup.sh test     and Gemma 3 270M, the second model of the tests
+#   scripts/setup.sh test     and Gemma 3 270M, the second model of the tests, and other compilers
 #   scripts/setup.sh dev      and clang-format and clang-tidy
 #   scripts/setup.sh bench    and the peers of the benchmarks, into .deps/bench/
 #
@@ -237,7 +237,9 @@ install_llama() {
 main() {
   local mode="${1:-demo}"
   case "$mode" in
-    demo | test | bench) ;;
+    demo | bench) ;;
+    # Compilers of the languages that the C interface is bound to, and what holds its ABI.
+    test) packages+=(abigail-tools clang golang-go libprotobuf-dev rustc) ;;
     dev) packages+=(clang-format clang-tidy) ;;
     *) fail "unknown argument '$mode'; usage: scripts/setup.sh [demo|test|dev|bench]" ;;
   esac

@@ -51,6 +51,8 @@ struct Running {
 
 void RunOnThread(const std::shared_ptr<Running>& running) {
   absl::StatusOr<std::string> result = CallTool(*running->tool, running->input, running->context);
+  // Before anyone sees the answer: whoever waits for it may let go of the tool, and expects what it holds to go too.
+  running->tool.reset();
   const std::lock_guard lock(running->mutex);
   running->result = std::move(result);
   if (running->is_abandoned) --*running->abandoned;

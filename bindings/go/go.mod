@@ -1,0 +1,3 @@
+module toolformer
+
+go 1.19

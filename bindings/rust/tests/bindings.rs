@@ -1,0 +1,99 @@
+//! What Rust adds to the C interface: ownership, threads, panics. Models are small fixtures of the project.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+
+use toolformer::{ffi, Annotator, AnnotatorOptions, DecodeOptions, Decoder, Model, Registry, Tool};
+
+fn model() -> Model {
+    Model::load(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/models/llama_gqa")).unwrap()
+}
+
+/// Counts how often it is dropped.
+struct Counted(Arc<AtomicUsize>);
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn layout_is_that_of_c() {
+    let committed = include_str!("../../../capi/abi/layout.txt");
+    assert_eq!(ffi::layout(), committed);
+}
+
+#[test]
+fn tools_answer_fail_and_panic() {
+    let mut registry = Registry::new().unwrap();
+    let tool = Tool { name: "Echo", ..Default::default() };
+    registry.add(&tool, |call| match call.input().as_str() {
+        "panic" => panic!("out of {}", "ink"),
+        "fail" => Err("no %n".to_string()),
+        input => Ok(input.to_uppercase()),
+    }).unwrap();
+    std::panic::set_hook(Box::new(|_| {}));
+    assert_eq!(registry.execute("Echo", "abc").unwrap(), "ABC");
+    let failed = registry.execute("Echo", "fail").unwrap_err();
+    assert_eq!((failed.status, failed.message.as_str()), (ffi::TOOLFORMER_ERROR_TOOL, "no %n"));
+    let panicked = registry.execute("Echo", "panic").unwrap_err();
+    assert_eq!(panicked.status, ffi::TOOLFORMER_ERROR_TOOL);
+    assert!(panicked.message.contains("panicked: out of ink"), "{}", panicked.message);
+    let _ = std::panic::take_hook();
+    assert_eq!(registry.execute("Nobody", "").unwrap_err().status, ffi::TOOLFORMER_ERROR_NOT_FOUND);
+}
+
+#[test]
+fn closures_are_dropped_once_in_any_order() {
+    let drops = Arc::new(AtomicUsize::new(0));
+    let tool = Tool { name: "Counted", returns_at_once: true, ..Default::default() };
+    let mut registry = Registry::new().unwrap();
+    let counted = Counted(drops.clone());
+    registry.add(&tool, move |_| Ok(counted.0.load(Ordering::SeqCst).to_string())).unwrap();
+    let second = Counted(drops.clone());
+    assert!(registry.add(&tool, move |_| Ok(second.0.load(Ordering::SeqCst).to_string())).is_err());
+    assert_eq!(drops.load(Ordering::SeqCst), 1);
+    let model = model();
+    let mut decoder = Decoder::new(&model, &registry).unwrap();
+    let mut annotator = Annotator::new(&model, &registry, &AnnotatorOptions::default()).unwrap();
+    drop(registry);
+    drop(model);
+    let generation = decoder.decode("abc", &DecodeOptions { max_new_tokens: 3, ..Default::default() }).unwrap();
+    drop(decoder);
+    assert_eq!(drops.load(Ordering::SeqCst), 1);
+    let annotation = annotator.annotate("abc").unwrap();
+    drop(annotator);
+    assert_eq!(drops.load(Ordering::SeqCst), 2);
+    assert!(generation.calls().unwrap().is_empty());
+    assert_eq!(annotation.augmented_text(), "abc");
+}
+
+#[test]
+fn one_model_serves_many_threads() {
+    let model = model();
+    let registry = Registry::new().unwrap();
+    let expected = Decoder::new(&model, &registry).unwrap().decode("abc", &Default::default()).unwrap().text();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut decoder = Decoder::new(&model, &registry).unwrap();
+                assert_eq!(decoder.decode("abc", &Default::default()).unwrap().text(), expected);
+            });
+        }
+    });
+}
+
+#[test]
+fn errors_say_what_is_wrong() {
+    let error = Model::load("/nowhere").err().unwrap();
+    assert_eq!(error.status, ffi::TOOLFORMER_ERROR_NOT_FOUND);
+    assert!(error.to_string().starts_with("not found: "));
+    assert_eq!(error.offset, None);
+    let token = toolformer::CancelToken::new().unwrap();
+    token.share().unwrap().cancel();
+    let model = model();
+    let registry = Registry::new().unwrap();
+    let options = DecodeOptions { cancel: Some(&token), ..Default::default() };
+    let error = Decoder::new(&model, &registry).unwrap().decode("abc", &options).err().unwrap();
+    assert_eq!(error.status, ffi::TOOLFORMER_ERROR_CANCELLED);
+}
