@@ -26,8 +26,8 @@ gemma_sha256=a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818
 llama_version=0.3.36
 peers=("torch==$torch_version" transformers==5.23.0 tokenizers==0.23.3 gguf==0.19.0 accelerate==1.15.0 numpy diskcache)
 
-packages=(build-essential ca-certificates ccache cmake doctest-dev git libabsl-dev libcli11-dev libfmt-dev libpcre2-dev
-          libpugixml-dev libutf8proc-dev ninja-build nlohmann-json3-dev pkg-config python3 zlib1g-dev)
+packages=(build-essential ca-certificates ccache cmake doctest-dev git libabsl-dev libcli11-dev libcurl4-openssl-dev libfmt-dev
+          libpcre2-dev libpugixml-dev libutf8proc-dev ninja-build nlohmann-json3-dev pkg-config python3 zlib1g-dev)
 
 deps="$PWD/.deps"
 python_folder="$deps/python"
