@@ -288,6 +288,9 @@ Subcommand AddEval(CLI::App* parent) {
       "        writes counts (behind the \"=\" where there is one)\n"
       "  lama  statements whose last word is missing (LAMA's SQuAD, Google-RE, T-REx): the word must be among the\n"
       "        first five\n"
+      "  qa    open questions (NQ-open, WebQuestions, TriviaQA): \"Answer the following question: ...\"; an answer "
+      "must\n"
+      "        be among the first 20 words; also how often the first line is an answer and nothing else\n"
       "  ppl   perplexity of texts, with calls disabled");
   AddModelFlags(app, &flags->model);
   app->add_option("--suite", flags->suite, "what is measured (default: what the files' format says; never ppl)")
@@ -295,7 +298,7 @@ Subcommand AddEval(CLI::App* parent) {
       ->type_name("NAME");
   app->add_option("--data", flags->data,
                   "files of the suite as they are published, gzipped or not: ASDiv.xml, SVAMP.json, MAWPS' JSON, "
-                  "LAMA's JSON lines, texts")
+                  "LAMA's JSON lines, NQ-open's JSON lines, WebQuestions' JSON, TriviaQA's lines of DPR, texts")
       ->required()
       ->type_name("FILE ...");
   app->add_option("--tools", flags->tools.names, "tools, separated by commas: " + KnownTools())

@@ -1,4 +1,4 @@
-// eval of math and lama: questions to answers.
+// eval of math, lama and qa: questions to answers.
 #include <algorithm>
 #include <span>
 #include <utility>
@@ -135,6 +135,10 @@ nlohmann::ordered_json QuestionTask::Scores() const {
     of_set["left_out"] = evaluated.set.left_out;
     of_set["correct"] = counts.correct;
     of_set["accuracy"] = counts.accuracy();
+    if (suite_.is_exact != nullptr) {
+      of_set["exact"] = counts.exact;
+      of_set["exact_share"] = counts.exact_share();
+    }
     of_set["call_share"] = counts.call_share();
     of_set["with_call"] = counts.with_call;
     of_set["call_failed"] = counts.call_failed;
@@ -157,12 +161,14 @@ nlohmann::ordered_json QuestionTask::Scores() const {
 }
 
 std::string QuestionTask::Table() const {
-  std::string table = fmt::format("  {:28}{:>10}{:>10}{:>10}{:>13}{:>13}\n", "", "problems", "correct", "percent",
-                                  "with a call", "call failed");
+  const bool exact = suite_.is_exact != nullptr;
+  std::string table = fmt::format("  {:28}{:>10}{:>10}{:>10}{}{:>13}{:>13}\n", "", "problems", "correct", "percent",
+                                  exact ? "     exact" : "", "with a call", "call failed");
   for (const EvaluatedSet& evaluated : sets_) {
     const PredictionCounts counts = CountPredictions(evaluated.predictions);
-    table += fmt::format("  {:28}{:>10}{:>10}{:>10.1f}{:>12.1f}%{:>13}\n", PrintableLine(evaluated.set.name),
-                         counts.predictions, counts.correct, 100 * counts.accuracy(), 100 * counts.call_share(),
+    table += fmt::format("  {:28}{:>10}{:>10}{:>10.1f}{}{:>12.1f}%{:>13}\n", PrintableLine(evaluated.set.name),
+                         counts.predictions, counts.correct, 100 * counts.accuracy(),
+                         exact ? fmt::format("{:>10.1f}", 100 * counts.exact_share()) : "", 100 * counts.call_share(),
                          counts.call_failed);
     if (evaluated.set.left_out > 0) {
       table += fmt::format("    left out: {} {}\n", evaluated.set.left_out, suite_.left_out);

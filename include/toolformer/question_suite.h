@@ -18,8 +18,8 @@
 
 namespace toolformer {
 
-// A number, where that is what is asked for, or words.
-using Answer = std::variant<double, std::string>;
+// A number, where that is what is asked for, or words; of a question also the words any of which are right.
+using Answer = std::variant<double, std::string, std::vector<std::string>>;
 TOOLFORMER_API std::string PrintAnswer(const Answer& answer);
 
 struct TOOLFORMER_API Question {
@@ -49,6 +49,9 @@ struct TOOLFORMER_API QuestionSuite {
   // What a prediction, its calls left out, answers with.
   std::optional<Answer> (*predicted)(std::string_view prediction);
   bool (*is_right)(const Answer& predicted, const Answer& answer);
+  // A stricter rule that is told beside the other: whether a prediction, its calls left out, is the answer and nothing
+  // else. Null: the suite has none.
+  bool (*is_exact)(std::string_view prediction, const Answer& answer) = nullptr;
 };
 
 // ASDiv (XML), SVAMP, MAWPS (JSON): "x q The answer is"; the first number, or where there is an equation the first one
@@ -58,6 +61,10 @@ TOOLFORMER_API const QuestionSuite& MathSuite();
 // or in the folder above): statements whose missing words are the last; right where the answer is among the first five
 // words.
 TOOLFORMER_API const QuestionSuite& LamaSuite();
+// NQ-open (JSON lines), WebQuestions (a JSON list), TriviaQA (lines of question, tab and a list of answers): "Answer
+// the following question: q?"; right where one of the answers is among the first 20 words. Exact where the first line
+// is an answer. Both are compared as SQuAD's evaluation does: without case, ASCII punctuation and articles.
+TOOLFORMER_API const QuestionSuite& QaSuite();
 TOOLFORMER_API std::span<const QuestionSuite* const> QuestionSuites();
 
 // The content of a file of a set or a text, unpacked where it is gzipped. At most 256 MiB. kNotFound, kUnavailable,
@@ -70,6 +77,7 @@ struct TOOLFORMER_API Prediction {
   double opening_probability = 0.0;  // Decoded::opening_probability
   std::optional<Answer> predicted;
   bool correct = false;
+  bool exact = false;           // QuestionSuite::is_exact
   bool result_correct = false;  // the result of a call would have been right
   std::string error;            // why there is no prediction, as where the question does not fit into the context
 
@@ -100,11 +108,12 @@ struct TOOLFORMER_API CalibrationBin {
 inline constexpr std::array<double, 10> kCalibrationBins = {0.0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 0.5, 0.7, 0.9};
 
 struct TOOLFORMER_API PredictionCounts {
-  int64_t predictions = 0, correct = 0;
+  int64_t predictions = 0, correct = 0, exact = 0;
   int64_t with_call = 0, call_failed = 0;  // predictions
   std::vector<CalibrationBin> calibration;
 
   double accuracy() const { return Share(correct); }
+  double exact_share() const { return Share(exact); }
   double call_share() const { return Share(with_call); }
 
  private:

@@ -24,6 +24,7 @@ Prediction Judge(const QuestionSuite& suite, const Question& question, absl::Sta
   prediction.opening_probability = decoded->opening_probability;
   prediction.predicted = suite.predicted(decoded->plain_text);
   prediction.correct = is_right(prediction.predicted);
+  prediction.exact = suite.is_exact != nullptr && suite.is_exact(decoded->plain_text, question.answer);
   prediction.result_correct =
       std::any_of(prediction.calls.begin(), prediction.calls.end(),
                   [&](const DecodedCall& call) { return call.result && is_right(suite.predicted(*call.result)); });
@@ -33,11 +34,15 @@ Prediction Judge(const QuestionSuite& suite, const Question& question, absl::Sta
 }  // namespace
 
 std::string PrintAnswer(const Answer& answer) {
-  return std::visit([](const auto& value) { return fmt::format("{}", value); }, answer);
+  if (const auto* any_of = std::get_if<std::vector<std::string>>(&answer)) {
+    return fmt::format("{}", fmt::join(*any_of, " / "));
+  }
+  if (const double* number = std::get_if<double>(&answer)) return fmt::format("{}", *number);
+  return std::get<std::string>(answer);
 }
 
 std::span<const QuestionSuite* const> QuestionSuites() {
-  static const std::array<const QuestionSuite*, 2> suites = {&MathSuite(), &LamaSuite()};
+  static const std::array<const QuestionSuite*, 3> suites = {&MathSuite(), &LamaSuite(), &QaSuite()};
   return suites;
 }
 
@@ -71,6 +76,7 @@ PredictionCounts CountPredictions(std::span<const Prediction> predictions) {
     ++bin.predictions;
     counts.correct += prediction.correct ? 1 : 0;
     bin.correct += prediction.correct ? 1 : 0;
+    counts.exact += prediction.exact ? 1 : 0;
     if (!prediction.called()) continue;
     ++counts.with_call;
     ++bin.with_call;

@@ -66,10 +66,12 @@ std::string_view CallClass(const Prediction& prediction) {
 }
 
 std::string RenderQuestion(const Question& question, const Prediction& prediction, const ToolIndices& tools) {
-  std::string out =
-      fmt::format("<article class=\"doc {} {}\"><h3>{} <span class=\"{}</span></h3>\n",
-                  prediction.correct ? "right" : "wrong", CallClass(prediction),
-                  EscapeHtml(Utf8Prefix(question.id, 200)), prediction.correct ? "kept\">right" : "error\">wrong");
+  std::string out = fmt::format("<article class=\"doc {} {}\"><h3>{} <span class=\"{}</span></h3>\n",
+                                prediction.correct ? "right" : "wrong", CallClass(prediction),
+                                EscapeHtml(Utf8Prefix(question.id, 200)),
+                                prediction.exact     ? "kept\">right, and nothing else"
+                                : prediction.correct ? "kept\">right"
+                                                     : "error\">wrong");
   out += fmt::format("<p class=\"text note\" dir=\"auto\">{}</p>\n<p class=\"text\" dir=\"auto\">{}</p>\n<dl>",
                      Shortened(question.text), TextWithCalls(prediction, tools));
   const auto row = [&](std::string_view name, const std::string& html) {

@@ -6,10 +6,11 @@
 #include <utility>
 
 #include "src/base/file.h"
-#include "src/base/json.h"
 #include "src/base/status.h"
 #include "src/base/utf8.h"
+#include "src/eval/json_lines.h"
 #include "src/text/unicode.h"
+#include "src/text/words.h"
 #include "toolformer/question_suite.h"
 
 namespace toolformer {
@@ -35,45 +36,6 @@ std::optional<std::string> BeforeLast(std::string_view statement, std::string_vi
   return before.empty() ? std::nullopt : std::optional<std::string>(before);
 }
 
-// Lines of a file that are not blank, parsed, with where they are.
-class JsonLines {
- public:
-  JsonLines(const std::string& path, std::string_view content) : path_(path), rest_(content) {}
-
-  // False at the end.
-  absl::StatusOr<bool> Next(nlohmann::json* entry) {
-    while (!rest_.empty()) {
-      ++number_;
-      const size_t end = rest_.find('\n');
-      const std::string_view line = rest_.substr(0, end);
-      rest_ = end == std::string_view::npos ? std::string_view() : rest_.substr(end + 1);
-      if (line.find_first_not_of(kBlanks) == std::string_view::npos) continue;
-      absl::StatusOr<nlohmann::json> parsed = ParseJson(line);
-      if (!parsed.ok()) return Refuse(std::string(parsed.status().message()));
-      if (!parsed->is_object()) return Refuse("is not an object");
-      *entry = *std::move(parsed);
-      return true;
-    }
-    return false;
-  }
-
-  absl::Status Refuse(const std::string& why) const {
-    return InvalidArgument("{}:{}: {}; {}", path_, number_, why, kFormats);
-  }
-
-  absl::StatusOr<std::string> Text(const nlohmann::json& entry, const char* field) const {
-    const auto found = entry.find(field);
-    if (found == entry.end()) return Refuse(fmt::format("field '{}' is missing", field));
-    if (!found->is_string()) return Refuse(fmt::format("field '{}' is not a string", field));
-    return found->get<std::string>();
-  }
-
- private:
-  const std::string& path_;
-  std::string_view rest_;
-  int64_t number_ = 0;
-};
-
 // Templates of relations, as "P19" -> "[X] was born in [Y] .".
 using Templates = std::map<std::string, std::string>;
 
@@ -84,7 +46,7 @@ absl::StatusOr<Templates> ReadTemplates(const std::string& path) {
     absl::StatusOr<std::string> content = ReadFile(name, kMaxTemplateBytes);
     if (absl::IsNotFound(content.status())) continue;
     TF_RETURN_IF_ERROR(content.status());
-    JsonLines lines(name, *content);
+    JsonLines lines(name, *content, kFormats);
     Templates templates;
     nlohmann::json entry;
     while (true) {
@@ -99,7 +61,7 @@ absl::StatusOr<Templates> ReadTemplates(const std::string& path) {
 
 class LamaReader {
  public:
-  LamaReader(const std::string& path, std::string_view content) : path_(path), lines_(path, content) {}
+  LamaReader(const std::string& path, std::string_view content) : path_(path), lines_(path, content, kFormats) {}
 
   absl::StatusOr<QuestionSet> Read() {
     nlohmann::json entry;
@@ -182,38 +144,6 @@ std::string AskToComplete(const Question& question) {
   return "Please complete the following text so that it is factually correct: " + question.text;
 }
 
-// The first words of a text, between white space; at most `most`.
-std::vector<std::string_view> Words(std::string_view text, size_t most) {
-  std::vector<std::string_view> words;
-  size_t begin = std::string_view::npos;
-  for (size_t i = 0; i < text.size() && words.size() < most;) {
-    const CodePoint c = NextCodePoint(text.substr(i));
-    if (!c.valid || !IsWhiteSpace(c.value)) {
-      if (begin == std::string_view::npos) begin = i;
-    } else if (begin != std::string_view::npos) {
-      words.push_back(text.substr(begin, i - begin));
-      begin = std::string_view::npos;
-    }
-    i += c.length;
-  }
-  if (begin != std::string_view::npos && words.size() < most) words.push_back(text.substr(begin));
-  return words;
-}
-
-std::string LowerCase(std::string_view text) {
-  std::string out;
-  while (!text.empty()) {
-    const CodePoint c = NextCodePoint(text);
-    if (c.valid) {
-      AppendLowerCase(c.value, &out);
-    } else {
-      out += text.front();
-    }
-    text.remove_prefix(c.length);
-  }
-  return out;
-}
-
 bool HasNoWordCharacter(std::string_view text) {
   while (!text.empty()) {
     const CodePoint c = NextCodePoint(text);
@@ -230,16 +160,18 @@ bool IsWord(std::string_view predicted, std::string_view expected) {
          HasNoWordCharacter(predicted.substr(at + expected.size()));
 }
 
-std::optional<Answer> FirstWords(std::string_view prediction) {
+std::optional<Answer> FirstFive(std::string_view prediction) {
   std::string text;
-  for (const std::string_view word : Words(prediction, kWords)) text += (text.empty() ? "" : " ") + std::string(word);
+  for (const std::string_view word : FirstWords(prediction, kWords))
+    text += (text.empty() ? "" : " ") + std::string(word);
   return text.empty() ? std::nullopt : std::optional<Answer>(text);
 }
 
 bool HoldsAnswer(const Answer& predicted, const Answer& answer) {
   const std::string words_text = LowerCase(std::get<std::string>(predicted));
   const std::string answer_text = LowerCase(std::get<std::string>(answer));
-  const std::vector<std::string_view> words = Words(words_text, kWords), expected = Words(answer_text, kWords + 1);
+  const std::vector<std::string_view> words = FirstWords(words_text, kWords),
+                                      expected = FirstWords(answer_text, kWords + 1);
   if (expected.empty()) return false;
   for (size_t first = 0; first + expected.size() <= words.size(); ++first) {
     size_t same = 0;
@@ -255,7 +187,7 @@ const QuestionSuite& LamaSuite() {
   static constexpr QuestionSuite kSuite = {
       "lama",          kFormats,       "statements whose missing word is not the last",
       HoldsStatements, ReadStatements, AskToComplete,
-      FirstWords,      HoldsAnswer};
+      FirstFive,       HoldsAnswer};
   return kSuite;
 }
 

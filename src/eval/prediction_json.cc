@@ -49,6 +49,7 @@ std::string FormatPrediction(const Question& question, const Prediction& predict
   json["text"] = prediction.text;
   json["predicted"] = ToJson(prediction.predicted);
   json["correct"] = prediction.correct;
+  if (prediction.exact) json["exact"] = true;
   json["opening_probability"] = prediction.opening_probability;
   json["calls"] = Json::array();
   for (const DecodedCall& call : prediction.calls) json["calls"].push_back(ToJson(call));
@@ -72,6 +73,7 @@ absl::StatusOr<Prediction> ParsePrediction(std::string_view json_line) {
     }
   }
   fields.Read(json, "correct", &prediction.correct);
+  if (Has(json, "exact")) fields.Read(json, "exact", &prediction.exact);
   fields.Read(json, "opening_probability", &prediction.opening_probability);
   fields.ReadEach(json, "calls",
                   [&](const nlohmann::json& call) { prediction.calls.push_back(ReadCall(call, &fields)); });
