@@ -93,6 +93,12 @@ TOOLFORMER_API absl::StatusOr<std::vector<Prediction>> AnswerQuestions(const Que
                                                                        std::span<const Question> questions,
                                                                        const DecodeOptions& options);
 
+// Asks the tool itself, one question after the other: its answer is the prediction, and the only call of it; an error of
+// the tool is a call that failed. For suites whose questions are questions by themselves. The interrupt's status.
+TOOLFORMER_API absl::StatusOr<std::vector<Prediction>> AskTool(const QuestionSuite& suite, const Tool& tool,
+                                                               std::span<const Question> questions,
+                                                               const Interrupt& interrupt);
+
 // One JSON object, one line, without the line break: the question and its prediction. ParsePrediction reads the
 // prediction back to an equal value.
 TOOLFORMER_API std::string FormatPrediction(const Question& question, const Prediction& prediction);

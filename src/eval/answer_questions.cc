@@ -1,5 +1,6 @@
 // Questions asked, predictions judged and counted.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <utility>
@@ -10,24 +11,28 @@
 namespace toolformer {
 namespace {
 
-Prediction Judge(const QuestionSuite& suite, const Question& question, absl::StatusOr<Decoded> decoded) {
+void Judge(const QuestionSuite& suite, const Question& question, std::string_view plain_text, Prediction* prediction) {
+  const auto is_right = [&](const std::optional<Answer>& answer) {
+    return answer.has_value() && suite.is_right(*answer, question.answer);
+  };
+  prediction->predicted = suite.predicted(plain_text);
+  prediction->correct = is_right(prediction->predicted);
+  prediction->exact = suite.is_exact != nullptr && suite.is_exact(plain_text, question.answer);
+  prediction->result_correct =
+      std::any_of(prediction->calls.begin(), prediction->calls.end(),
+                  [&](const DecodedCall& call) { return call.result && is_right(suite.predicted(*call.result)); });
+}
+
+Prediction Predicted(const QuestionSuite& suite, const Question& question, absl::StatusOr<Decoded> decoded) {
   Prediction prediction;
   if (!decoded.ok()) {
     prediction.error = std::string(decoded.status().message());
     return prediction;
   }
-  const auto is_right = [&](const std::optional<Answer>& answer) {
-    return answer.has_value() && suite.is_right(*answer, question.answer);
-  };
   prediction.text = std::move(decoded->text);
   prediction.calls = std::move(decoded->calls);
   prediction.opening_probability = decoded->opening_probability;
-  prediction.predicted = suite.predicted(decoded->plain_text);
-  prediction.correct = is_right(prediction.predicted);
-  prediction.exact = suite.is_exact != nullptr && suite.is_exact(decoded->plain_text, question.answer);
-  prediction.result_correct =
-      std::any_of(prediction.calls.begin(), prediction.calls.end(),
-                  [&](const DecodedCall& call) { return call.result && is_right(suite.predicted(*call.result)); });
+  Judge(suite, question, decoded->plain_text, &prediction);
   return prediction;
 }
 
@@ -60,7 +65,33 @@ absl::StatusOr<std::vector<Prediction>> AnswerQuestions(const QuestionSuite& sui
   std::vector<Prediction> predictions;
   predictions.reserve(questions.size());
   for (size_t i = 0; i < questions.size(); ++i) {
-    predictions.push_back(Judge(suite, questions[i], std::move(decoded[i])));
+    predictions.push_back(Predicted(suite, questions[i], std::move(decoded[i])));
+  }
+  return predictions;
+}
+
+absl::StatusOr<std::vector<Prediction>> AskTool(const QuestionSuite& suite, const Tool& tool,
+                                                std::span<const Question> questions, const Interrupt& interrupt) {
+  std::vector<Prediction> predictions;
+  predictions.reserve(questions.size());
+  ToolContext context;
+  context.interrupt = interrupt;
+  for (const Question& question : questions) {
+    TF_RETURN_IF_ERROR(interrupt.Check());
+    const absl::StatusOr<std::string> answer = tool.call(question.text, context);
+    TF_RETURN_IF_ERROR(interrupt.Check());
+    Prediction prediction;
+    DecodedCall call;
+    call.call = {.tool = tool.name, .input = question.text};
+    call.byte_offset = -1;  // it stands nowhere in the answer
+    if (answer.ok()) {
+      call.result = prediction.text = *answer;
+    } else {
+      call.error = std::string(answer.status().message());
+    }
+    prediction.calls.push_back(std::move(call));
+    Judge(suite, question, prediction.text, &prediction);
+    predictions.push_back(std::move(prediction));
   }
   return predictions;
 }

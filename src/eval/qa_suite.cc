@@ -51,7 +51,8 @@ std::optional<std::vector<std::string>> Strings(const nlohmann::json& entry, con
 
 absl::StatusOr<QuestionSet> ReadNaturalQuestions(const std::string& path, std::string_view content) {
   JsonLines lines(path, content, kFormats);
-  QuestionSet set{.name = "NQ"};
+  QuestionSet set;
+  set.name = "NQ";
   nlohmann::json entry;
   while (true) {
     TF_ASSIGN_OR_RETURN(const bool more, lines.Next(&entry));
@@ -67,7 +68,8 @@ absl::StatusOr<QuestionSet> ReadWebQuestions(const std::string& path, std::strin
   const absl::StatusOr<nlohmann::json> list = ParseJson(content);
   if (!list.ok()) return Annotate(list.status(), path);
   if (!list->is_array()) return InvalidArgument("{}: is not a list of questions; {}", path, kFormats);
-  QuestionSet set{.name = "WebQuestions"};
+  QuestionSet set;
+  set.name = "WebQuestions";
   for (size_t i = 0; i < list->size(); ++i) {
     const nlohmann::json& entry = (*list)[i];
     for (const char* field : {"qId", "qText"}) {
@@ -135,17 +137,18 @@ class TabRecords {
 
 absl::StatusOr<QuestionSet> ReadTriviaQa(const std::string& path, std::string_view content) {
   TabRecords records(content);
-  QuestionSet set{.name = "TriviaQA"};
+  QuestionSet set;
+  set.name = "TriviaQA";
   while (true) {
     const absl::StatusOr<std::vector<std::string>> fields = records.Next();
-    const auto refuse = [&](std::string_view why) {
+    const auto refuse = [&](const std::string& why) {
       return InvalidArgument("{}:{}: {}; {}", path, records.line(), why, kFormats);
     };
-    if (!fields.ok()) return refuse(fields.status().message());
+    if (!fields.ok()) return refuse(std::string(fields.status().message()));
     if (fields->empty()) return set;
     if (fields->size() != 2) return refuse(fmt::format("has {} fields, not question and answers", fields->size()));
     absl::StatusOr<std::vector<std::string>> answers = ReadPythonList((*fields)[1]);
-    if (!answers.ok()) return refuse(answers.status().message());
+    if (!answers.ok()) return refuse(std::string(answers.status().message()));
     Add(fmt::format("trivia-{}", records.line()), (*fields)[0], *std::move(answers), &set);
   }
 }

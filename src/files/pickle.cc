@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 #include <limits>
+#include <set>
 #include <string>
 
 #include "src/base/status.h"
@@ -55,6 +56,7 @@ enum Opcode : uint8_t {
   kStackGlobal = 0x93,
   kBinPersId = 'Q',
   kReduce = 'R',
+  kNewObj = 0x81,
   kBuild = 'b',
 };
 
@@ -193,6 +195,7 @@ class Machine {
   absl::Status AddItems(PickleKind kind, std::span<const PickleId> added);
   absl::Status PushGlobal(std::string_view module, std::string_view name);
   absl::Status PushStorage(PickleId id);
+  absl::Status PushObject(PickleId type, PickleId arguments);
   absl::Status Call(PickleId callee, PickleId arguments);
   absl::Status PushTensor(const PickleName& callee, std::span<const PickleId> arguments);
   absl::StatusOr<std::vector<int64_t>> Sizes(std::string_view what, PickleId id) const;
@@ -206,6 +209,7 @@ class Machine {
   std::vector<size_t> marks_;
   std::vector<PickleId> memo_;
   std::vector<const PickleName*> names_;
+  std::set<uint32_t> objects_;  // their attributes' indices in Pickle::items
 };
 
 absl::Status Machine::Step(uint8_t opcode) {
@@ -257,6 +261,7 @@ absl::Status Machine::Step(uint8_t opcode) {
     case kStackGlobal:
     case kBinPersId:
     case kReduce:
+    case kNewObj:
     case kBuild:
       return StepTensor(opcode);
     default:
@@ -411,10 +416,21 @@ absl::Status Machine::StepTensor(uint8_t opcode) {
       TF_ASSIGN_OR_RETURN(const PickleId callee, Pop());
       return Call(callee, arguments);
     }
+    case kNewObj: {
+      TF_ASSIGN_OR_RETURN(const PickleId arguments, Pop());
+      TF_ASSIGN_OR_RETURN(const PickleId type, Pop());
+      return PushObject(type, arguments);
+    }
     default: {  // kBuild: state_dict() leaves its _metadata on the dictionary
-      TF_RETURN_IF_ERROR(Pop().status());
-      if (Depth() > 0 && At(stack_.back()).kind == PickleKind::kDict) return absl::OkStatus();
-      return Fault("state is set on what is no dictionary; only tensors are read");
+      TF_ASSIGN_OR_RETURN(const PickleId state, Pop());
+      if (Depth() == 0 || At(stack_.back()).kind != PickleKind::kDict) {
+        return Fault("state is set on what is no dictionary; only tensors are read");
+      }
+      if (!objects_.contains(At(stack_.back()).index)) return absl::OkStatus();
+      if (At(state).kind != PickleKind::kDict) return Fault("the attributes of an object are no dictionary");
+      // A copy: the state may be the object itself.
+      const std::vector<PickleId> attributes = pickle_.items[At(state).index];
+      return AddItems(PickleKind::kDict, attributes);
     }
   }
 }
@@ -452,6 +468,17 @@ absl::Status Machine::PushStorage(PickleId id) {
   return Push(Value(PickleKind::kStorage, pickle_.storages.size() - 1));
 }
 
+// An object without attributes yet; nothing is constructed.
+absl::Status Machine::PushObject(PickleId type, PickleId arguments) {
+  if (At(type).kind != PickleKind::kGlobal || names_[At(type).index]->role != PickleRole::kNamespace ||
+      At(arguments).kind != PickleKind::kTuple || !pickle_.ItemsOf(At(arguments)).empty()) {
+    return Fault("makes an object; only tensors are read, save the state_dict() alone");
+  }
+  TF_RETURN_IF_ERROR(PushItems(PickleKind::kDict, {}));
+  objects_.insert(At(stack_.back()).index);
+  return absl::OkStatus();
+}
+
 absl::Status Machine::Call(PickleId callee, PickleId arguments) {
   if (At(callee).kind != PickleKind::kGlobal || At(arguments).kind != PickleKind::kTuple) {
     return Fault("calls what is no name; only tensors are read");
@@ -471,6 +498,10 @@ absl::Status Machine::Call(PickleId callee, PickleId arguments) {
     case PickleRole::kParameter:
       if (given.empty() || At(given[0]).kind != PickleKind::kTensor) return Fault("{} is given no tensor", name.name);
       return PushId(given[0]);
+    case PickleRole::kDevice:
+      if (given.empty() || At(given[0]).kind != PickleKind::kText) return Fault("torch.device is given no name");
+      return PushId(given[0]);
+    case PickleRole::kNamespace:
     case PickleRole::kStorage:
     case PickleRole::kUntypedStorage:
     case PickleRole::kElementType:

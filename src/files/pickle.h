@@ -26,11 +26,11 @@ enum class PickleKind : uint8_t {
   kBool,
   kInteger,
   kReal,
-  kText,
+  kText,   // also the name of a torch.device
   kBytes,  // also integers beyond 64 bits
   kTuple,  // also torch.Size
   kList,
-  kDict,    // also collections.OrderedDict
+  kDict,    // also collections.OrderedDict, and the attributes of an argparse.Namespace
   kGlobal,  // one of the names that tensors need
   kStorage,
   kTensor,

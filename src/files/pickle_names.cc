@@ -6,6 +6,8 @@ namespace {
 constexpr PickleName kNames[] = {
     {"collections", "OrderedDict", PickleRole::kOrderedDict},
     {"torch", "Size", PickleRole::kSize},
+    {"argparse", "Namespace", PickleRole::kNamespace},
+    {"torch", "device", PickleRole::kDevice},
     {"torch._utils", "_rebuild_tensor", PickleRole::kTensor},
     {"torch._utils", "_rebuild_tensor_v2", PickleRole::kTensor},
     {"torch._utils", "_rebuild_tensor_v3", PickleRole::kTensorV3},

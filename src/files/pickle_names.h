@@ -1,4 +1,4 @@
-// The only names that a pickle of tensors may refer to.
+// The only names that a pickle of tensors may refer to, and of the settings that training scripts save beside them.
 #ifndef TOOLFORMER_SRC_FILES_PICKLE_NAMES_H_
 #define TOOLFORMER_SRC_FILES_PICKLE_NAMES_H_
 
@@ -15,6 +15,8 @@ enum class PickleRole {
   kStorage,    // with the type below
   kUntypedStorage,
   kElementType,  // with the type below
+  kNamespace,    // an object of attributes: a dictionary to us
+  kDevice,       // (name, ...): its name to us
 };
 
 struct PickleName {

@@ -23,6 +23,7 @@ namespace {
 
 constexpr std::string_view kPickleName = "data.pkl";
 constexpr std::string_view kWrappers[] = {"state_dict", "model"};
+constexpr std::string_view kSettings = "opt";
 constexpr size_t kMaxMetadata = 1000;
 // A broadcast tensor has more elements than the file holds. Beyond this, and beyond the file's size, it is no weight.
 constexpr uint64_t kMaxBroadcastBytes = uint64_t{1} << 20;
@@ -125,6 +126,30 @@ std::optional<std::string> PrintPlain(const PickleValue& value) {
   }
 }
 
+// Plain values of a dictionary, with `prefix` before their names.
+void AddMetadata(const Pickle& pickle, const PickleValue& dictionary, std::string_view prefix, WeightList* list) {
+  const std::span<const PickleId> items = pickle.ItemsOf(dictionary);
+  for (size_t i = 0; i < items.size() && list->metadata.size() < kMaxMetadata; i += 2) {
+    const PickleValue& key = pickle.values[items[i]];
+    if (key.kind != PickleKind::kText) continue;
+    if (const std::optional<std::string> plain = PrintPlain(pickle.values[items[i + 1]])) {
+      list->metadata.emplace_back(std::string(prefix) + Printable(key.text), *plain);
+    }
+  }
+}
+
+// What a training script has saved around the dictionary of tensors.
+void AddSettings(const Pickle& pickle, const PickleValue& dictionary, WeightList* list) {
+  if (pickle.root.index == dictionary.index) return;
+  AddMetadata(pickle, pickle.root, "", list);
+  const std::span<const PickleId> items = pickle.ItemsOf(pickle.root);
+  for (size_t i = 0; i < items.size(); i += 2) {
+    const PickleValue &key = pickle.values[items[i]], &value = pickle.values[items[i + 1]];
+    if (key.kind != PickleKind::kText || key.text != kSettings || value.kind != PickleKind::kDict) continue;
+    AddMetadata(pickle, value, fmt::format("{}.", kSettings), list);
+  }
+}
+
 // The messages lack the file's name.
 absl::StatusOr<WeightList> ListTensors(const Pickle& pickle, const StorageBytes& held, uint64_t file_bytes) {
   std::vector<Bytes> storages;
@@ -135,14 +160,12 @@ absl::StatusOr<WeightList> ListTensors(const Pickle& pickle, const StorageBytes&
   TF_ASSIGN_OR_RETURN(const PickleValue dictionary, FindDictionary(pickle));
   const std::span<const PickleId> items = pickle.ItemsOf(dictionary);
   WeightList list;
+  AddMetadata(pickle, dictionary, "", &list);
+  AddSettings(pickle, dictionary, &list);
   for (size_t i = 0; i < items.size(); i += 2) {
     const PickleValue &key = pickle.values[items[i]], &value = pickle.values[items[i + 1]];
     if (key.kind != PickleKind::kText) continue;
-    if (value.kind != PickleKind::kTensor) {
-      const std::optional<std::string> plain = PrintPlain(value);
-      if (plain && list.metadata.size() < kMaxMetadata) list.metadata.emplace_back(Printable(key.text), *plain);
-      continue;
-    }
+    if (value.kind != PickleKind::kTensor) continue;
     const std::string name = Printable(key.text);
     if (const std::optional<std::string> fault = TensorNameFault(key.text)) {
       return InvalidArgument("tensor '{}': the name {}", name, *fault);

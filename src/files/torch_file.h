@@ -15,7 +15,8 @@ inline constexpr char kTorchFileName[] = "pytorch_model.bin";
 inline constexpr char kTorchIndexName[] = "pytorch_model.bin.index.json";
 
 // The tensors of a dictionary of tensors, or of the one that "state_dict" or "model" names in a dictionary. Values that
-// are no tensors are left out; plain ones are listed as metadata. Tensors may share memory and may have strides.
+// are no tensors are left out; plain ones, and those of a wrapper and of the "opt" in it, are listed as metadata.
+// Tensors may share memory and may have strides.
 absl::StatusOr<std::unique_ptr<WeightFile>> OpenTorch(const std::string& path);
 
 // The shards that `folder`/pytorch_model.bin.index.json names, under the rules of OpenWeightShards.

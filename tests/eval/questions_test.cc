@@ -75,6 +75,36 @@ Prediction Made(double opening_probability, const bool correct, const std::optio
   return prediction;
 }
 
+TEST_CASE("a tool is asked by itself") {
+  Tool tool;
+  tool.name = "QA";
+  tool.call = [](std::string_view input, const ToolContext&) -> absl::StatusOr<std::string> {
+    if (input == "who?") return "The Painter.";
+    return absl::NotFoundError("nothing is known");
+  };
+  const std::vector<std::string> painter = {"Painter"};
+  const std::vector<Question> questions = {{"a", "who?", painter}, {"b", "where?", painter}};
+  const auto predictions = AskTool(QaSuite(), tool, questions, {});
+  REQUIRE(predictions.ok());
+  REQUIRE(predictions->size() == 2);
+  const Prediction& right = (*predictions)[0];
+  CHECK(right.correct);
+  CHECK(right.exact);
+  CHECK(right.result_correct);
+  CHECK(right.text == "The Painter.");
+  const Prediction& none = (*predictions)[1];
+  CHECK(!none.correct);
+  CHECK(none.call_failed());
+  CHECK(none.calls[0].error == "nothing is known");
+  const auto back = ParsePrediction(FormatPrediction(questions[0], right));
+  REQUIRE(back.ok());
+  CHECK(back->exact);
+  CHECK(CountPredictions(*predictions).exact == 1);
+  CancelToken cancel;
+  cancel.Cancel();
+  CHECK(absl::IsCancelled(AskTool(QaSuite(), tool, questions, {.cancel = &cancel}).status()));
+}
+
 TEST_CASE("bins of the probability of calling hold every prediction once") {
   const std::vector<Prediction> predictions = {Made(0.0, true, "1"),  Made(0.02, false, "1"), Made(0.3, true, "1"),
                                                Made(0.49, false, {}), Made(0.9, true, "1"),   Made(1.0, false, "1")};

@@ -86,6 +86,15 @@ TEST_CASE("torch: plain values beside the tensors are metadata") {
   CHECK_EQ(text, "epoch=3;loss=0.25;note=two\\x0alines;best=true;negative=-5;large=70000;");
 }
 
+TEST_CASE("torch: options that were saved beside the tensors are metadata") {
+  const auto file = Open(Torch("settings.bin"));
+  REQUIRE_EQ(file->tensors().size(), 1);
+  CHECK_EQ(file->tensors()[0].name, "f32");
+  std::string text;
+  for (const auto& [key, value] : file->metadata()) text += key + "=" + value + ";";
+  CHECK_EQ(text, "step=7;opt.reader=t5;opt.length=200;opt.rate=0.5;opt.fast=true;opt.device=cuda;");
+}
+
 TEST_CASE("torch: parts of a tensor with strides are the parts of the whole") {
   const auto file = Open(Torch("zip.bin"));
   for (const char* name : {"permuted", "f64 transposed", "bf16 transposed", "many", "f32"}) {
