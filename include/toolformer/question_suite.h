@@ -93,8 +93,8 @@ TOOLFORMER_API absl::StatusOr<std::vector<Prediction>> AnswerQuestions(const Que
                                                                        std::span<const Question> questions,
                                                                        const DecodeOptions& options);
 
-// Asks the tool itself, one question after the other: its answer is the prediction, and the only call of it; an error of
-// the tool is a call that failed. For suites whose questions are questions by themselves. The interrupt's status.
+// Asks the tool itself, one question after the other: its answer is the prediction, and the only call of it; an error
+// of the tool is a call that failed. For suites whose questions are questions by themselves. The interrupt's status.
 TOOLFORMER_API absl::StatusOr<std::vector<Prediction>> AskTool(const QuestionSuite& suite, const Tool& tool,
                                                                std::span<const Question> questions,
                                                                const Interrupt& interrupt);
