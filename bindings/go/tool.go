@@ -9,9 +9,11 @@ void toolformer_go_set_tool(toolformer_tool *tool, uintptr_t handle);
 import "C"
 
 import (
+	"errors"
 	"fmt"
 	"runtime/cgo"
 	"sync/atomic"
+	"time"
 	"unsafe"
 )
 
@@ -33,8 +35,17 @@ type Tool struct {
 	InputCharacters string      // empty: any but control characters
 	Parameters      *Parameters // nil: the defaults
 	ReturnsAtOnce   bool        // within a millisecond: runs without a deadline
-	Answer          func(input string) (string, error)
+	// A call changes nothing that anyone could notice: annotation takes only such tools.
+	FreeOfSideEffects  bool
+	Version            string        // part of the key under which answers are kept; change it when answers change
+	Deadline           time.Duration // of one attempt, rounded up to milliseconds; 0: the executor's
+	MaxConcurrentCalls int           // 0: 8; -1: no limit
+	MaxRetries         int           // of a call whose error is, or wraps, ErrUnavailable
+	Answer             func(input string) (string, error)
 }
+
+// ErrUnavailable says that what a tool asks cannot be reached now: the call may be tried again.
+var ErrUnavailable = errors.New("not available")
 
 // Registry holds the tools that a model may call.
 type Registry struct{ *handle[C.toolformer_registry] }
@@ -89,8 +100,15 @@ func (r *Registry) Add(tool Tool) error {
 		given.parameters.k, given.parameters.m = C.int64_t(tool.Parameters.K), C.int64_t(tool.Parameters.M)
 	}
 	if tool.ReturnsAtOnce {
-		given.flags = C.TOOLFORMER_TOOL_RETURNS_AT_ONCE
+		given.flags |= C.TOOLFORMER_TOOL_RETURNS_AT_ONCE
 	}
+	if tool.FreeOfSideEffects {
+		given.flags |= C.TOOLFORMER_TOOL_FREE_OF_SIDE_EFFECTS
+	}
+	given.version = memory.view(tool.Version)
+	given.deadline_ms = C.uint64_t((tool.Deadline + time.Millisecond - 1) / time.Millisecond)
+	given.max_concurrent_calls = C.int32_t(tool.MaxConcurrentCalls)
+	given.max_retries = C.int32_t(tool.MaxRetries)
 	// Go's memory may not be kept by C: it keeps a number. The library returns it in any case, also where it refuses.
 	atomic.AddInt64(&liveTools, 1)
 	C.toolformer_go_set_tool(given, C.uintptr_t(cgo.NewHandle(tool.Answer)))
@@ -122,6 +140,9 @@ func toolformerGoAnswer(number C.uintptr_t, call *C.toolformer_invocation, reply
 		return C.toolformer_reply_write(reply, memory.view(result))
 	}
 	C.toolformer_reply_fail(reply, memory.view(err.Error()))
+	if errors.Is(err, ErrUnavailable) {
+		return C.TOOLFORMER_ERROR_IO
+	}
 	return C.TOOLFORMER_ERROR_TOOL
 }
 

@@ -2,8 +2,10 @@ package toolformer
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -58,6 +60,40 @@ func TestToolsAnswerFailAndPanic(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := registry.Execute("Nobody", ""); statusOf(err) != StatusNotFound {
+		t.Error(err)
+	}
+}
+
+func TestLimitsOfToolsArePassedOn(t *testing.T) {
+	model, registry := modelAndRegistry(t)
+	nothing := func(string) (string, error) { return "", nil }
+	for _, tool := range []Tool{
+		{Name: "T", MaxConcurrentCalls: -2, Answer: nothing},
+		{Name: "T", MaxRetries: 101, Answer: nothing},
+		{Name: "T", Version: strings.Repeat("1", 257), Answer: nothing},
+		{Name: "T", Deadline: -time.Second, Answer: nothing},
+	} {
+		if err := registry.Add(tool); statusOf(err) != StatusInvalid {
+			t.Error(tool, err)
+		}
+	}
+	done := make(chan bool)
+	slow := Tool{Name: "Slow", Deadline: 20 * time.Millisecond, Answer: func(string) (string, error) {
+		<-done
+		return "", fmt.Errorf("gone: %w", ErrUnavailable)
+	}}
+	if err := registry.Add(slow); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := registry.Execute("Slow", ""); err == nil || !strings.Contains(err.Error(), "20 ms") {
+		t.Error(err)
+	}
+	close(done)
+	if _, err := registry.Execute("Slow", "again"); err == nil || !strings.Contains(err.Error(), "gone") {
+		t.Error(err)
+	}
+	// Annotation takes only tools that change nothing.
+	if _, err := NewAnnotator(model, registry, AnnotatorOptions{}); statusOf(err) != StatusInvalid {
 		t.Error(err)
 	}
 }

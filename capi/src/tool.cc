@@ -1,5 +1,7 @@
 // Tools, the registry, running calls.
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <cmath>
 #include <optional>
 
@@ -15,6 +17,9 @@ struct toolformer_invocation : toolformer::capi::Handle<toolformer_invocation> {
 
 namespace toolformer::capi {
 namespace {
+
+// A year is as good as never, and what is added to it does not overflow.
+constexpr uint64_t kMostMilliseconds = uint64_t{1000} * 60 * 60 * 24 * 365;
 
 toolformer_date ViewDate(const std::optional<Date>& date) {
   return date ? toolformer_date{date->year, date->month, date->day} : toolformer_date{};
@@ -52,11 +57,19 @@ class HostTool {
   absl::StatusOr<std::string> Call(std::string_view input, const ToolContext& context) const {
     const toolformer_invocation invocation(input, context);
     TextReply reply;
+    toolformer_status returned = TOOLFORMER_OK;
     const absl::Status status =
-        CallHost(reply, "the tool", [&] { return call_(user_data_.get(), &invocation, &reply); });
-    // A tool's error is data, like its result.
-    if (!status.ok()) return absl::InvalidArgumentError(status.message());
-    return std::move(reply.text);
+        CallHost(reply, "the tool", [&] { return returned = call_(user_data_.get(), &invocation, &reply); });
+    if (status.ok()) return std::move(reply.text);
+    // A tool's error is data, like its result; of what it returned counts whether the call may be tried again.
+    switch (returned) {
+      case TOOLFORMER_ERROR_IO:
+        return absl::UnavailableError(status.message());
+      case TOOLFORMER_ERROR_TIMEOUT:
+        return absl::DeadlineExceededError(status.message());
+      default:
+        return absl::InvalidArgumentError(status.message());
+    }
   }
 
   bool Accepts(const Document& document, uint64_t seed) const {
@@ -81,6 +94,35 @@ class HostTool {
   const UserData user_data_;
 };
 
+// How calls of the tool run.
+absl::Status ChangeRunning(const toolformer_tool& given, Tool* tool) {
+  constexpr uint32_t kFlags = TOOLFORMER_TOOL_NO_INPUT | TOOLFORMER_TOOL_RETURNS_AT_ONCE |
+                              TOOLFORMER_TOOL_NOT_CACHEABLE | TOOLFORMER_TOOL_FREE_OF_SIDE_EFFECTS;
+  if ((given.flags & ~kFlags) != 0) return InvalidArgument("tool.flags has bits that are none: {:#x}", given.flags);
+  if ((given.flags & TOOLFORMER_TOOL_NO_INPUT) != 0) tool->takes_input = false;
+  if ((given.flags & TOOLFORMER_TOOL_RETURNS_AT_ONCE) != 0) tool->returns_at_once = true;
+  if ((given.flags & TOOLFORMER_TOOL_NOT_CACHEABLE) != 0) tool->cacheable = false;
+  const bool marked = (given.flags & TOOLFORMER_TOOL_FREE_OF_SIDE_EFFECTS) != 0;
+  tool->free_of_side_effects = marked || (tool->free_of_side_effects && given.call == nullptr);
+
+  TF_RETURN_IF_ERROR(CheckText(given.version, "tool.version"));
+  if (given.version.size > 0) tool->version = ToString(given.version);
+  if (given.deadline_ms > kMostMilliseconds) {
+    return InvalidArgument("tool.deadline_ms is {}, more than a year", given.deadline_ms);
+  }
+  if (given.deadline_ms > 0) tool->deadline = std::chrono::milliseconds(given.deadline_ms);
+  if (given.max_concurrent_calls < -1) {
+    return InvalidArgument("tool.max_concurrent_calls is {}, not -1 (no limit), 0 (the default) or more",
+                           given.max_concurrent_calls);
+  }
+  if (given.max_concurrent_calls != 0) tool->max_concurrent_calls = std::max(given.max_concurrent_calls, 0);
+  if (given.max_retries < -1) {
+    return InvalidArgument("tool.max_retries is {}, not -1 (none), 0 (the default) or more", given.max_retries);
+  }
+  if (given.max_retries != 0) tool->max_retries = std::max(given.max_retries, 0);
+  return absl::OkStatus();
+}
+
 // What `given` says in place of what `tool` has.
 absl::Status Change(const toolformer_tool& given, UserData user_data, Tool* tool) {
   TF_RETURN_IF_ERROR(CheckText(given.name, "tool.name"));
@@ -97,12 +139,7 @@ absl::Status Change(const toolformer_tool& given, UserData user_data, Tool* tool
     tool->examples.push_back({ToString(given.examples[i].input), ToString(given.examples[i].output)});
   }
   TF_ASSIGN_OR_RETURN(tool->parameters, ReadParameters(given.parameters, tool->parameters));
-  constexpr uint32_t kFlags =
-      TOOLFORMER_TOOL_NO_INPUT | TOOLFORMER_TOOL_RETURNS_AT_ONCE | TOOLFORMER_TOOL_NOT_CACHEABLE;
-  if ((given.flags & ~kFlags) != 0) return InvalidArgument("tool.flags has bits that are none: {:#x}", given.flags);
-  if ((given.flags & TOOLFORMER_TOOL_NO_INPUT) != 0) tool->takes_input = false;
-  if ((given.flags & TOOLFORMER_TOOL_RETURNS_AT_ONCE) != 0) tool->returns_at_once = true;
-  if ((given.flags & TOOLFORMER_TOOL_NOT_CACHEABLE) != 0) tool->cacheable = false;
+  TF_RETURN_IF_ERROR(ChangeRunning(given, tool));
   const auto host = std::make_shared<const HostTool>(given, std::move(user_data));
   if (given.call != nullptr) {
     tool->call = [host](std::string_view input, const ToolContext& context) { return host->Call(input, context); };
@@ -180,8 +217,6 @@ absl::StatusOr<ToolExecutorOptions> ReadExecutorOptions(const toolformer_executo
   if (read.max_result_bytes < 3)
     return InvalidArgument("max_result_bytes is {}, not at least 3", read.max_result_bytes);
   if (read.max_abandoned < 0) return InvalidArgument("max_abandoned {} is negative", read.max_abandoned);
-  // A year is as good as never, and what is added to it does not overflow.
-  constexpr uint64_t kMostMilliseconds = uint64_t{1000} * 60 * 60 * 24 * 365;
   return ToolExecutorOptions{std::chrono::milliseconds(std::min(read.deadline_ms, kMostMilliseconds)),
                              read.max_result_bytes, read.max_cached_results, read.max_abandoned};
 }

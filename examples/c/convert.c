@@ -109,7 +109,7 @@ static void register_convert(toolformer_registry *registry) {
   tool.input_characters = toolformer_str("0123456789. abcdefghijklmnopqrstuvwxyz");
   tool.parameters = &parameters;
   tool.call = convert;
-  tool.flags = TOOLFORMER_TOOL_RETURNS_AT_ONCE;
+  tool.flags = TOOLFORMER_TOOL_RETURNS_AT_ONCE | TOOLFORMER_TOOL_FREE_OF_SIDE_EFFECTS;
   toolformer_error *error = NULL;
   check(toolformer_registry_add(registry, &tool, &error), error);
 }

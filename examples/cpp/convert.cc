@@ -64,6 +64,7 @@ Tool MakeConvert() {
   tool.input_characters = "0123456789. abcdefghijklmnopqrstuvwxyz";
   tool.parameters = {.tau_s = 0.0, .k = 3, .m = 2, .tau_f = 0.25};
   tool.returns_at_once = true;
+  tool.free_of_side_effects = true;
   tool.call = [](std::string_view input, const ToolContext&) { return Convert(input); };
   return tool;
 }

@@ -23,6 +23,7 @@ Tool MakeCelsius() {
       {"The attic was at 86 F, that is 30 C.", "The attic was at 86 F, that is [Celsius(86) -> 30] 30 C."},
   };
   tool.input_characters = "0123456789.-";
+  tool.free_of_side_effects = true;
   tool.call = [](std::string_view input, const ToolContext&) -> absl::StatusOr<std::string> {
     const absl::StatusOr<std::string> value = Calculate("(" + std::string(input) + " - 32) * 5 / 9");
     return value.ok() ? value : absl::InvalidArgumentError("not a temperature");

@@ -113,8 +113,8 @@ struct TOOLFORMER_API AnnotatorOptions {
 // once.
 class TOOLFORMER_API Annotator {
  public:
-  // kInvalidArgument: no tools, a parameter out of range, parameters of an unknown tool, a proposer with another
-  // vocabulary, a model that is approximate.
+  // kInvalidArgument: no tools, a tool that is not marked free_of_side_effects, a parameter out of range, parameters of
+  // an unknown tool, a proposer with another vocabulary, a model that is approximate.
   static absl::StatusOr<std::unique_ptr<Annotator>> Create(const LanguageModel& model, const ToolRegistry& registry,
                                                            AnnotatorOptions options);
 

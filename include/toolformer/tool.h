@@ -2,6 +2,7 @@
 #ifndef TOOLFORMER_TOOL_H_
 #define TOOLFORMER_TOOL_H_
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -80,6 +81,21 @@ struct TOOLFORMER_API Tool {
 
   // True where the same input on the same date always has the same answer: equal calls then run once.
   bool cacheable = true;
+  // Part of the key under which answers are kept on disk: change it when answers change. At most 256 bytes.
+  std::string version;
+
+  // True where a call changes nothing that anyone could notice: no message is sent, nothing is written, bought or
+  // counted. Annotation runs thousands of calls that a model has made up, and so takes only such tools (Annotator
+  // refuses others); while decoding, any tool may be called.
+  bool free_of_side_effects = false;
+
+  // How many calls of this tool run at a time, 0 to 1,000; 0: no limit but the executor's. Of tools that may wait.
+  int max_concurrent_calls = 8;
+  // How often a call that failed with kUnavailable or kDeadlineExceeded is tried again, 0 to 100, within the caller's
+  // deadline. For tools that may be asked twice.
+  int max_retries = 0;
+  // How long one attempt may take, 1 ms to a year; absent: the executor's deadline.
+  std::optional<std::chrono::milliseconds> deadline;
 
   DocumentHeuristic accepts;  // null: every document
   CallProposer propose;       // null: calls are only sampled

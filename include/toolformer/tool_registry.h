@@ -16,8 +16,8 @@ namespace toolformer {
 // Filled once, then read from any number of threads.
 class TOOLFORMER_API ToolRegistry {
  public:
-  // Takes the tool. kInvalidArgument (a name that is not one, no function, a parameter out of range, an example whose
-  // output is not its input with calls of this tool), kAlreadyExists.
+  // Takes the tool. kInvalidArgument (a name that is not one, no function, a parameter or limit out of range, an
+  // example whose output is not its input with calls of this tool), kAlreadyExists.
   absl::Status Register(Tool tool);
 
   // Null where there is none. The name must match exactly. The pointer shares ownership: a call that outlives its

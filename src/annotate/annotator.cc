@@ -107,6 +107,13 @@ Annotator::Annotator(const LanguageModel& model, const ToolRegistry& registry, A
 absl::StatusOr<std::unique_ptr<Annotator>> Annotator::Create(const LanguageModel& model, const ToolRegistry& registry,
                                                              AnnotatorOptions options) {
   if (registry.tools().empty()) return InvalidArgument("no tools are registered");
+  for (const std::shared_ptr<const Tool>& tool : registry.tools()) {
+    if (tool->free_of_side_effects) continue;
+    return InvalidArgument(
+        "tool '{}' is not marked free_of_side_effects, and annotation runs every call that a model makes up: mark it "
+        "where a call changes nothing, or leave the tool out",
+        tool->name);
+  }
   for (const auto& [name, parameters] : options.parameters) {
     if (registry.Find(name) == nullptr) {
       return InvalidArgument("parameters for unknown tool '{}'; there are: {}", name, registry.Names());

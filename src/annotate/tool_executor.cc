@@ -79,7 +79,8 @@ absl::StatusOr<std::string> ToolExecutor::Run(const std::shared_ptr<const Tool>&
   running->input = input;
   running->context = context;
   running->abandoned = abandoned_;
-  const auto deadline = std::min(steady_clock::now() + options_.deadline, context.interrupt.deadline);
+  const std::chrono::milliseconds allowed = tool->deadline.value_or(options_.deadline);
+  const auto deadline = std::min(steady_clock::now() + allowed, context.interrupt.deadline);
   running->context.interrupt = {&running->cancel, deadline};
   try {
     std::thread(RunOnThread, running).detach();
@@ -94,7 +95,7 @@ absl::StatusOr<std::string> ToolExecutor::Run(const std::shared_ptr<const Tool>&
       running->is_abandoned = true;
       ++*abandoned_;
       if (!interrupted.ok()) return interrupted;
-      return DeadlineExceeded("the tool did not answer within {} ms", options_.deadline.count());
+      return DeadlineExceeded("the tool did not answer within {} ms", allowed.count());
     }
     running->changed.wait_until(lock, std::min(deadline, steady_clock::now() + kCancelPoll));
   }

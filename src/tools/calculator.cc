@@ -31,6 +31,7 @@ Tool MakeCalculator() {
   tool.parameters = {.tau_s = 0.0, .k = 20, .m = 10, .tau_f = 0.5};
   tool.input_characters = "0123456789+-*/().,% ";
   tool.returns_at_once = true;
+  tool.free_of_side_effects = true;
   tool.accepts = CalculatorAccepts;
   tool.propose = CalculatorProposals;
   tool.call = [](std::string_view input, const ToolContext& /*context*/) { return Calculate(input); };

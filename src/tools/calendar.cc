@@ -47,6 +47,7 @@ Tool MakeCalendar(std::shared_ptr<const Clock> clock) {
   tool.parameters = {.tau_s = 0.05, .k = 5, .m = 5, .tau_f = 1.0};
   tool.takes_input = false;
   tool.returns_at_once = true;
+  tool.free_of_side_effects = true;
   // Without a date of its own a text would be annotated with today's, which says nothing of it.
   tool.accepts = [](const Document& document, uint64_t /*seed*/) { return document.date.has_value(); };
   tool.propose = CalendarProposals;

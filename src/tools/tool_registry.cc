@@ -1,5 +1,6 @@
 #include "toolformer/tool_registry.h"
 
+#include <chrono>
 #include <cmath>
 #include <utility>
 
@@ -12,6 +13,10 @@ namespace {
 
 // More samples at one position than any use of the method has, and few enough to hold.
 constexpr int64_t kMaxSamples = 10000;
+constexpr size_t kMaxVersionBytes = 256;
+constexpr int kMaxConcurrentCalls = 1000;
+constexpr int kMaxRetries = 100;
+constexpr std::chrono::hours kMaxDeadline{24 * 365};
 
 bool IsToolName(std::string_view name) {
   const CallScan scan = ScanCallBody(std::string(name.substr(0, kMaxToolNameBytes + 1)) + "()");
@@ -30,6 +35,24 @@ absl::Status CheckParameters(const Tool& tool) {
   }
   if (!std::isfinite(p.tau_f)) {
     return InvalidArgument("tool '{}': parameters.tau_f is {}, not a finite number", tool.name, p.tau_f);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckRunning(const Tool& tool) {
+  if (tool.version.size() > kMaxVersionBytes) {
+    return InvalidArgument("tool '{}': version of {} bytes, more than {}", tool.name, tool.version.size(),
+                           kMaxVersionBytes);
+  }
+  if (tool.max_concurrent_calls < 0 || tool.max_concurrent_calls > kMaxConcurrentCalls) {
+    return InvalidArgument("tool '{}': max_concurrent_calls is {}, not from 0 (no limit) to {}", tool.name,
+                           tool.max_concurrent_calls, kMaxConcurrentCalls);
+  }
+  if (tool.max_retries < 0 || tool.max_retries > kMaxRetries) {
+    return InvalidArgument("tool '{}': max_retries is {}, not from 0 to {}", tool.name, tool.max_retries, kMaxRetries);
+  }
+  if (tool.deadline && (tool.deadline->count() < 1 || *tool.deadline > kMaxDeadline)) {
+    return InvalidArgument("tool '{}': deadline is {} ms, not from 1 ms to a year", tool.name, tool.deadline->count());
   }
   return absl::OkStatus();
 }
@@ -63,6 +86,7 @@ absl::Status ToolRegistry::Register(Tool tool) {
   if (Find(tool.name) != nullptr) return AlreadyExists("tool '{}' is already registered", tool.name);
   if (!tool.call) return InvalidArgument("tool '{}': call is empty; it must be a function", tool.name);
   TF_RETURN_IF_ERROR(CheckParameters(tool));
+  TF_RETURN_IF_ERROR(CheckRunning(tool));
   TF_RETURN_IF_ERROR(CheckExamples(tool));
   tools_.push_back(std::make_shared<const Tool>(std::move(tool)));
   return absl::OkStatus();

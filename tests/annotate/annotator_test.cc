@@ -34,6 +34,7 @@ Tool Answering(const std::string& name, const std::string& answer) {
   tool.instruction = "Add calls.";
   tool.takes_input = false;
   tool.returns_at_once = true;
+  tool.free_of_side_effects = true;
   tool.parameters = {0.01, 5, 2, 0.5};
   tool.call = [answer](std::string_view, const ToolContext&) -> absl::StatusOr<std::string> {
     if (answer.empty()) return absl::InvalidArgumentError("no answer");
@@ -182,6 +183,19 @@ TEST_CASE("parameters can be replaced per tool; wrong ones are refused") {
   CHECK(absl::IsInvalidArgument(refused("One", {0.0, 0, 5, 1.0})));
   CHECK(absl::IsInvalidArgument(refused("One", {0.0, 5, 0, 1.0})));
   CHECK(absl::IsInvalidArgument(Annotator::Create(model, ToolRegistry(), {}).status()));
+}
+
+TEST_CASE("tools that may change something are refused, by name and with the remedy") {
+  const ToyModel model(kMerged, QLogits);
+  ToolRegistry registry;
+  REQUIRE(registry.Register(Answering("One", "Q")).ok());
+  Tool sends = Answering("Send", "Q");
+  sends.free_of_side_effects = false;
+  REQUIRE(registry.Register(sends).ok());
+  const absl::Status status = Annotator::Create(model, registry, {}).status();
+  CHECK(absl::IsInvalidArgument(status));
+  CHECK(status.message().find("'Send'") != std::string::npos);
+  CHECK(status.message().find("free_of_side_effects") != std::string::npos);
 }
 
 TEST_CASE("an annotation survives being written and read") {

@@ -51,6 +51,7 @@ struct Toy {
     sum.examples = {{"One and one.", "One and one [Sum(1 1) -> 2]."}};
     sum.input_characters = "1234567 ";
     sum.parameters = {0.01, 6, 5, 0.2};
+    sum.free_of_side_effects = true;
     sum.call = [](std::string_view input, const ToolContext&) -> absl::StatusOr<std::string> {
       if (input.find('7') != std::string_view::npos) return absl::InvalidArgumentError("seven");
       return std::to_string(input.size());
@@ -60,6 +61,7 @@ struct Toy {
     today.instruction = "Add dates.";
     today.takes_input = false;
     today.returns_at_once = true;
+    today.free_of_side_effects = true;
     today.parameters = {0.01, 3, 2, 1.0};
     today.call = [](std::string_view, const ToolContext&) -> absl::StatusOr<std::string> { return "Monday"; };
     today.accepts = [](const Document& document, uint64_t) { return document.text.size() % 3 != 0; };

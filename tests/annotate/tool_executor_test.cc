@@ -120,7 +120,9 @@ TEST_CASE("a tool that hangs is left behind at its deadline, and only so many ar
   options.deadline = milliseconds(30);
   options.max_abandoned = 2;
   ToolExecutor executor(registry, options);
-  CHECK(absl::IsDeadlineExceeded(executor.Execute({"Hang", "1"}, {}).status()));
+  const absl::Status late = executor.Execute({"Hang", "1"}, {}).status();
+  CHECK(absl::IsDeadlineExceeded(late));
+  CHECK(late.message().find("30 ms") != std::string::npos);
   CHECK(absl::IsDeadlineExceeded(executor.Execute({"Hang", "2"}, {}).status()));
   CHECK(absl::IsResourceExhausted(executor.Execute({"Hang", "3"}, {}).status()));
   CHECK(*running == 2);
@@ -133,6 +135,21 @@ TEST_CASE("a tool that hangs is left behind at its deadline, and only so many ar
     result = executor.Execute({"Hang", std::to_string(i)}, {});
   }
   CHECK(result.ok());
+}
+
+TEST_CASE("a tool's own deadline goes before the executor's") {
+  ToolRegistry registry;
+  const auto wait = [](std::string_view, const ToolContext& context) -> absl::StatusOr<std::string> {
+    while (context.interrupt.Check().ok()) std::this_thread::sleep_for(milliseconds(1));
+    return "late";
+  };
+  Tool impatient = Named("Impatient", wait);
+  impatient.deadline = milliseconds(20);
+  REQUIRE(registry.Register(impatient).ok());
+  ToolExecutor executor(registry);
+  const absl::Status late = executor.Execute({"Impatient", ""}, {}).status();
+  CHECK(absl::IsDeadlineExceeded(late));
+  CHECK(late.message().find("20 ms") != std::string::npos);
 }
 
 TEST_CASE("cancelling ends the wait, tells the tool, and is not remembered as its answer") {

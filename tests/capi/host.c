@@ -144,6 +144,7 @@ void converter_tool(Converter *converter, toolformer_tool *tool) {
   tool->examples = &example;
   tool->example_count = 1;
   tool->call = convert;
+  tool->flags = TOOLFORMER_TOOL_FREE_OF_SIDE_EFFECTS;
   tool->user_data = converter;
   tool->destroy = converter_destroyed;
 }

@@ -133,19 +133,19 @@ static void run_null_cases(void) {
     call_fails_((Failure){TOOLFORMER_ERROR_INVALID, text}, status, __FILE__, __LINE__); \
   }
 
-#define SIZE_READ(type, valid, call)            \
-  {                                             \
-    ++cases;                                    \
-    SIZED(type, valid);                         \
-    sized.given.struct_size = 0;                \
-    SIZE_FAILS("struct_size is 0", call)        \
-    sized.given.struct_size = sizeof(type) - 1; \
-    SIZE_FAILS("struct_size", call)             \
-    sized.given.struct_size = (size_t)-1;       \
-    SIZE_FAILS("struct_size", call)             \
-    sized.given.struct_size = sizeof(sized);    \
-    sized.bytes[sizeof(sized) - 1] = 1;         \
-    SIZE_FAILS("does not have", call)           \
+#define SIZE_READ(type, valid, call)          \
+  {                                           \
+    ++cases;                                  \
+    SIZED(type, valid);                       \
+    sized.given.struct_size = 0;              \
+    SIZE_FAILS("struct_size is 0", call)      \
+    sized.given.struct_size = sizeof(size_t); \
+    SIZE_FAILS("struct_size", call)           \
+    sized.given.struct_size = (size_t)-1;     \
+    SIZE_FAILS("struct_size", call)           \
+    sized.given.struct_size = sizeof(sized);  \
+    sized.bytes[sizeof(sized) - 1] = 1;       \
+    SIZE_FAILS("does not have", call)         \
   }
 
 #define SIZE_WRITTEN(type, valid, call)              \
@@ -154,7 +154,7 @@ static void run_null_cases(void) {
     SIZED(type, valid);                              \
     sized.given.struct_size = 0;                     \
     SIZE_FAILS("struct_size is 0", call)             \
-    sized.given.struct_size = sizeof(type) - 1;      \
+    sized.given.struct_size = sizeof(size_t);        \
     SIZE_FAILS("struct_size", call)                  \
     sized.given.struct_size = sizeof(sized);         \
     sized.bytes[sizeof(sized) - 1] = 1;              \
@@ -201,7 +201,7 @@ void test_null(void) {
   toolformer_tool calling;
   converter_tool(&converter, &calling);
   calling.call = null_tool;
-  calling.flags = TOOLFORMER_TOOL_RETURNS_AT_ONCE;
+  calling.flags |= TOOLFORMER_TOOL_RETURNS_AT_ONCE;
 
   v.string = toolformer_str("10 km");
   v.strings = &v.string;

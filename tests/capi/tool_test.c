@@ -12,6 +12,8 @@
   }
 
 static void test_adding(void) {
+  static char version[257];
+  memset(version, '1', sizeof(version));
   toolformer_registry *registry = NULL;
   CALL(toolformer_registry_new, &registry);
   ADD_FAILS(TOOLFORMER_ERROR_INVALID, "name", tool.name = toolformer_str("No name"))
@@ -19,7 +21,14 @@ static void test_adding(void) {
   ADD_FAILS(TOOLFORMER_ERROR_INVALID, "call is NULL", tool.call = NULL)
   ADD_FAILS(TOOLFORMER_ERROR_INVALID, "examples[0]", tool.name = toolformer_str("Other"))
   ADD_FAILS(TOOLFORMER_ERROR_INVALID, "tool.examples is NULL", tool.examples = NULL)
-  ADD_FAILS(TOOLFORMER_ERROR_INVALID, "flags", tool.flags = 8)
+  ADD_FAILS(TOOLFORMER_ERROR_INVALID, "flags", tool.flags = 16)
+  ADD_FAILS(TOOLFORMER_ERROR_INVALID, "version is NULL", tool.version.size = 1)
+  ADD_FAILS(TOOLFORMER_ERROR_INVALID, "more than 256", tool.version = ((toolformer_string){version, sizeof(version)}))
+  ADD_FAILS(TOOLFORMER_ERROR_INVALID, "deadline_ms", tool.deadline_ms = UINT64_MAX)
+  ADD_FAILS(TOOLFORMER_ERROR_INVALID, "max_concurrent_calls", tool.max_concurrent_calls = -2)
+  ADD_FAILS(TOOLFORMER_ERROR_INVALID, "max_concurrent_calls", tool.max_concurrent_calls = 1001)
+  ADD_FAILS(TOOLFORMER_ERROR_INVALID, "max_retries", tool.max_retries = -2)
+  ADD_FAILS(TOOLFORMER_ERROR_INVALID, "max_retries", tool.max_retries = 101)
   toolformer_parameters parameters;
   toolformer_parameters_init(&parameters, sizeof(parameters));
   parameters.k = 0;
@@ -27,6 +36,19 @@ static void test_adding(void) {
   parameters.struct_size = 3;
   ADD_FAILS(TOOLFORMER_ERROR_INVALID, "struct_size is 3", tool.parameters = &parameters)
   CHECK(toolformer_registry_count(registry) == 0);
+
+  // Fields that came later may be missing.
+  Converter early = {.calls = 0};
+  toolformer_tool shorter;
+  converter_tool(&early, &shorter);
+  shorter.name = toolformer_str("Shorter");
+  shorter.example_count = 0;
+  shorter.struct_size = offsetof(toolformer_tool, version);
+  shorter.max_retries = -2;
+  toolformer_registry *old = NULL;
+  CALL(toolformer_registry_new, &old);
+  CALL(toolformer_registry_add, old, &shorter);
+  toolformer_registry_free(old);
 
   Converter converter = {.calls = 0};
   Converter second = {.calls = 0};

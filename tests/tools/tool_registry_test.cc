@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <memory>
@@ -77,6 +78,13 @@ TEST_CASE("ToolRegistry: what is not a tool is refused") {
   CheckRejected("parameters.m", [](Tool* tool) { tool->parameters.m = int64_t{1} << 40; });
   CheckRejected("tau_f", [&](Tool* tool) { tool->parameters.tau_f = nan; });
   CheckRejected("tau_f", [](Tool* tool) { tool->parameters.tau_f = HUGE_VAL; });
+  CheckRejected("version", [](Tool* tool) { tool->version = std::string(257, '1'); });
+  CheckRejected("max_concurrent_calls", [](Tool* tool) { tool->max_concurrent_calls = -1; });
+  CheckRejected("max_concurrent_calls", [](Tool* tool) { tool->max_concurrent_calls = 1001; });
+  CheckRejected("max_retries", [](Tool* tool) { tool->max_retries = -1; });
+  CheckRejected("max_retries", [](Tool* tool) { tool->max_retries = 101; });
+  CheckRejected("deadline", [](Tool* tool) { tool->deadline = std::chrono::milliseconds(0); });
+  CheckRejected("deadline", [](Tool* tool) { tool->deadline = std::chrono::milliseconds::max(); });
   CheckRejected("examples[0]", [](Tool* tool) { tool->examples[0].input = "a c"; });
   CheckRejected("examples[0]", [](Tool* tool) { tool->examples[0].output = "a b"; });
   CheckRejected("examples[0]", [](Tool* tool) { tool->examples[0].output = "a [Other(x) -> 1] b"; });
@@ -90,9 +98,15 @@ TEST_CASE("ToolRegistry: the edges of what is allowed") {
   tool.name = std::string(64, 'a');
   tool.examples.clear();
   tool.parameters = {.tau_s = 1, .k = INT64_MAX, .m = 1, .tau_f = -3};
+  tool.version = std::string(256, '1');
+  tool.max_concurrent_calls = 1000;
+  tool.max_retries = 100;
+  tool.deadline = std::chrono::hours(24 * 365);
   CHECK(registry.Register(tool).ok());
   tool.name = "_";
   tool.parameters.tau_s = 0;
+  tool.max_concurrent_calls = 0;
+  tool.deadline = std::chrono::milliseconds(1);
   CHECK(registry.Register(tool).ok());
 }
 

@@ -73,7 +73,8 @@ def main():
                      instruction='You can convert lengths and weights by writing "[Convert(number unit to unit)]". The units '
                                  "are km, m, miles, feet, kg and pounds.",
                      examples=EXAMPLES, input_characters="0123456789. abcdefghijklmnopqrstuvwxyz",
-                     parameters={"tau_s": 0.0, "k": 3, "m": 2, "tau_f": 0.25}, returns_at_once=True)
+                     parameters={"tau_s": 0.0, "k": 3, "m": 2, "tau_f": 0.25}, returns_at_once=True,
+                     free_of_side_effects=True)
         print(f"toolformer {toolformer.version()}")
         annotate(model, registry)
         complete(model, registry)

@@ -45,6 +45,27 @@ class BindingsTest(unittest.TestCase):
         with self.assertRaises(toolformer.Error):
             registry.execute("Number", "")
 
+    def test_limits_are_passed_on(self):
+        registry = toolformer.Registry()
+        for bad in ({"max_concurrent_calls": -2}, {"max_retries": 101}, {"deadline": 1e12}, {"version": "1" * 257}):
+            with self.assertRaisesRegex(toolformer.Error, next(iter(bad))):
+                registry.add("T", str.upper, **bad)
+        done = threading.Event()
+
+        def slow(text):
+            done.wait()
+            raise ConnectionError("gone")
+
+        registry.add("Slow", slow, deadline=0.02)
+        with self.assertRaises(toolformer.Error) as raised:
+            registry.execute("Slow", "")
+        self.assertEqual(raised.exception.status, abi.TOOLFORMER_ERROR_TIMEOUT)
+        done.set()
+        with self.assertRaisesRegex(toolformer.Error, "gone"):
+            registry.execute("Slow", "again")
+        with self.assertRaisesRegex(toolformer.Error, "free_of_side_effects"):
+            toolformer.Annotator(toolformer.Model(MODEL), registry)
+
     def test_functions_are_let_go_of(self):
         before = len(toolformer._tools)
         registry = toolformer.Registry()

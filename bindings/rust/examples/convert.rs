@@ -105,8 +105,10 @@ fn run(path: &str) -> toolformer::Result<()> {
         input_characters: "0123456789. abcdefghijklmnopqrstuvwxyz",
         parameters: Parameters { tau_s: 0.0, tau_f: 0.25, k: 3, m: 2 },
         returns_at_once: true,
+        free_of_side_effects: true,
+        ..Default::default()
     };
-    registry.add(&tool, |call| convert(&call.input()))?;
+    registry.add(&tool, |call| Ok(convert(&call.input())?))?;
     println!("toolformer {}", toolformer::version());
     annotate(&model, &registry)?;
     complete(&model, &registry)

@@ -33,6 +33,7 @@ pub const TOOLFORMER_WEIGHTS_INT8: i32 = 3;
 pub const TOOLFORMER_TOOL_NO_INPUT: u32 = 1;
 pub const TOOLFORMER_TOOL_RETURNS_AT_ONCE: u32 = 2;
 pub const TOOLFORMER_TOOL_NOT_CACHEABLE: u32 = 4;
+pub const TOOLFORMER_TOOL_FREE_OF_SIDE_EFFECTS: u32 = 8;
 pub const TOOLFORMER_SKIP_NONE: i32 = 0;
 pub const TOOLFORMER_SKIP_EMPTY: i32 = 1;
 pub const TOOLFORMER_SKIP_TOO_LONG: i32 = 2;
@@ -373,6 +374,10 @@ pub struct toolformer_tool {
     pub destroy: Option<toolformer_destroy_fn>,
     pub flags: u32,
     pub today: toolformer_date,
+    pub version: toolformer_string,
+    pub deadline_ms: u64,
+    pub max_concurrent_calls: i32,
+    pub max_retries: i32,
 }
 
 #[repr(C)]
@@ -940,6 +945,10 @@ pub fn layout() -> String {
     text += &field_layout("toolformer_tool.destroy", base as usize, unsafe { std::ptr::addr_of!((*base).destroy) });
     text += &field_layout("toolformer_tool.flags", base as usize, unsafe { std::ptr::addr_of!((*base).flags) });
     text += &field_layout("toolformer_tool.today", base as usize, unsafe { std::ptr::addr_of!((*base).today) });
+    text += &field_layout("toolformer_tool.version", base as usize, unsafe { std::ptr::addr_of!((*base).version) });
+    text += &field_layout("toolformer_tool.deadline_ms", base as usize, unsafe { std::ptr::addr_of!((*base).deadline_ms) });
+    text += &field_layout("toolformer_tool.max_concurrent_calls", base as usize, unsafe { std::ptr::addr_of!((*base).max_concurrent_calls) });
+    text += &field_layout("toolformer_tool.max_retries", base as usize, unsafe { std::ptr::addr_of!((*base).max_retries) });
     text += &format!("toolformer_executor_options {}\n", std::mem::size_of::<toolformer_executor_options>());
     let value = std::mem::MaybeUninit::<toolformer_executor_options>::uninit();
     let base = value.as_ptr();

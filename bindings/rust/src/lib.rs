@@ -13,7 +13,7 @@ use std::fmt;
 use std::mem::{size_of, zeroed};
 use std::ptr;
 
-pub use tool::{Example, Invocation, Parameters, Tool};
+pub use tool::{Example, Invocation, Parameters, Tool, ToolError};
 
 /// What a function that failed says.
 #[derive(Debug, Clone, PartialEq, Eq)]

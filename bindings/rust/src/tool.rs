@@ -65,9 +65,40 @@ pub struct Tool<'a> {
     pub parameters: Parameters,
     /// True where the function returns within a millisecond: it then runs without a deadline.
     pub returns_at_once: bool,
+    /// True where a call changes nothing that anyone could notice: annotation takes only such tools.
+    pub free_of_side_effects: bool,
+    /// Part of the key under which answers are kept; change it when answers change.
+    pub version: &'a str,
+    /// Of one attempt, in milliseconds; 0: the executor's.
+    pub deadline_ms: u64,
+    /// Calls of this tool at a time; 0: 8; -1: no limit.
+    pub max_concurrent_calls: i32,
+    /// How often a call may be tried again whose error says so (`ToolError::Unavailable`).
+    pub max_retries: i32,
 }
 
-type Answer = dyn Fn(&Invocation<'_>) -> std::result::Result<String, String> + Send + Sync;
+/// Why a tool gives no result. A text is `ToolError::Failed`.
+#[derive(Debug, Clone)]
+pub enum ToolError {
+    /// The answer to that input is an error.
+    Failed(String),
+    /// What the tool asks cannot be reached now: the call may be tried again.
+    Unavailable(String),
+}
+
+impl From<String> for ToolError {
+    fn from(message: String) -> Self {
+        ToolError::Failed(message)
+    }
+}
+
+impl From<&str> for ToolError {
+    fn from(message: &str) -> Self {
+        ToolError::Failed(message.to_string())
+    }
+}
+
+type Answer = dyn Fn(&Invocation<'_>) -> std::result::Result<String, ToolError> + Send + Sync;
 
 unsafe extern "C" fn call(
     user_data: *mut c_void,
@@ -81,7 +112,11 @@ unsafe extern "C" fn call(
     }));
     let error = match answered {
         Ok(Ok(result)) => return ffi::toolformer_reply_write(reply, view(&result)),
-        Ok(Err(error)) => error,
+        Ok(Err(ToolError::Unavailable(error))) => {
+            ffi::toolformer_reply_fail(reply, view(&error));
+            return ffi::TOOLFORMER_ERROR_IO;
+        }
+        Ok(Err(ToolError::Failed(error))) => error,
         Err(panic) => match panic.downcast_ref::<&str>() {
             Some(message) => format!("the tool panicked: {}", message),
             None => match panic.downcast_ref::<String>() {
@@ -105,7 +140,7 @@ impl Registry {
     /// tool's error. It is dropped when nothing that knows the tool is left.
     pub fn add<F>(&mut self, tool: &Tool<'_>, answer: F) -> Result<()>
     where
-        F: Fn(&Invocation<'_>) -> std::result::Result<String, String> + Send + Sync + 'static,
+        F: Fn(&Invocation<'_>) -> std::result::Result<String, ToolError> + Send + Sync + 'static,
     {
         let examples: Vec<ffi::toolformer_example> = tool
             .examples
@@ -131,8 +166,15 @@ impl Registry {
             given.input_characters = view(tool.input_characters);
             given.parameters = &parameters;
             if tool.returns_at_once {
-                given.flags = ffi::TOOLFORMER_TOOL_RETURNS_AT_ONCE;
+                given.flags |= ffi::TOOLFORMER_TOOL_RETURNS_AT_ONCE;
             }
+            if tool.free_of_side_effects {
+                given.flags |= ffi::TOOLFORMER_TOOL_FREE_OF_SIDE_EFFECTS;
+            }
+            given.version = view(tool.version);
+            given.deadline_ms = tool.deadline_ms;
+            given.max_concurrent_calls = tool.max_concurrent_calls;
+            given.max_retries = tool.max_retries;
             given.call = Some(call);
             given.destroy = Some(destroy);
             given.user_data = Box::into_raw(boxed) as *mut c_void;

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
-use toolformer::{ffi, Annotator, AnnotatorOptions, DecodeOptions, Decoder, Model, Registry, Tool};
+use toolformer::{ffi, Annotator, AnnotatorOptions, DecodeOptions, Decoder, Model, Registry, Tool, ToolError};
 
 fn model() -> Model {
     Model::load(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/models/llama_gqa")).unwrap()
@@ -29,7 +29,7 @@ fn tools_answer_fail_and_panic() {
     let tool = Tool { name: "Echo", ..Default::default() };
     registry.add(&tool, |call| match call.input().as_str() {
         "panic" => panic!("out of {}", "ink"),
-        "fail" => Err("no %n".to_string()),
+        "fail" => Err("no %n".into()),
         input => Ok(input.to_uppercase()),
     }).unwrap();
     std::panic::set_hook(Box::new(|_| {}));
@@ -44,9 +44,35 @@ fn tools_answer_fail_and_panic() {
 }
 
 #[test]
+fn limits_of_tools_are_passed_on() {
+    let mut registry = Registry::new().unwrap();
+    for (tool, text) in [
+        (Tool { name: "T", max_concurrent_calls: -2, ..Default::default() }, "max_concurrent_calls"),
+        (Tool { name: "T", max_retries: 101, ..Default::default() }, "max_retries"),
+        (Tool { name: "T", deadline_ms: u64::MAX, ..Default::default() }, "deadline_ms"),
+        (Tool { name: "T", version: &"1".repeat(257), ..Default::default() }, "version"),
+    ] {
+        let error = registry.add(&tool, |_| Ok(String::new())).unwrap_err();
+        assert!(error.message.contains(text), "{}", error.message);
+    }
+    let slow = Tool { name: "Slow", deadline_ms: 20, ..Default::default() };
+    registry.add(&slow, |call| {
+        while !call.interrupted() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        Err(ToolError::Unavailable("gone".into()))
+    }).unwrap();
+    let error = registry.execute("Slow", "").unwrap_err();
+    assert_eq!(error.status, ffi::TOOLFORMER_ERROR_TIMEOUT);
+    assert!(error.message.contains("20 ms"), "{}", error.message);
+    // Annotation takes only tools that change nothing.
+    assert!(Annotator::new(&model(), &registry, &AnnotatorOptions::default()).is_err());
+}
+
+#[test]
 fn closures_are_dropped_once_in_any_order() {
     let drops = Arc::new(AtomicUsize::new(0));
-    let tool = Tool { name: "Counted", returns_at_once: true, ..Default::default() };
+    let tool = Tool { name: "Counted", returns_at_once: true, free_of_side_effects: true, ..Default::default() };
     let mut registry = Registry::new().unwrap();
     let counted = Counted(drops.clone());
     registry.add(&tool, move |_| Ok(counted.0.load(Ordering::SeqCst).to_string())).unwrap();

@@ -36,8 +36,10 @@ TOOLFORMER_C_API toolformer_status toolformer_invocation_interrupted(const toolf
     TOOLFORMER_C_NOEXCEPT;
 
 // Answers a call: the result by toolformer_reply_write, or any status but TOOLFORMER_OK and, by toolformer_reply_fail,
-// what was wrong. That is the tool's error: decoding and annotation go on without a result. On any thread, several at
-// once. A result is data: brackets, arrows and control characters in it are replaced before a model sees it.
+// what was wrong. That is the tool's error: decoding and annotation go on without a result. TOOLFORMER_ERROR_IO (what
+// the tool asks cannot be reached) and _TIMEOUT are of the moment: such a call is tried again where the tool allows,
+// and its error is not kept; others are the answer to that input. On any thread, several at once. A result is data:
+// brackets, arrows and control characters in it are replaced before a model sees it.
 typedef toolformer_status (*toolformer_tool_fn)(void *user_data, const toolformer_invocation *call,
                                                 toolformer_reply *reply);
 
@@ -75,6 +77,9 @@ typedef struct toolformer_example {
 #define TOOLFORMER_TOOL_NO_INPUT 1u         // calls are always Name()
 #define TOOLFORMER_TOOL_RETURNS_AT_ONCE 2u  // within a millisecond: runs on the caller's thread, without a deadline
 #define TOOLFORMER_TOOL_NOT_CACHEABLE 4u    // the same input on the same date may be answered otherwise
+// A call changes nothing that anyone could notice. Annotation, which runs thousands of calls that a model has made up,
+// takes only such tools. Built-in tools have it, but not with a `call` of the host's in place of theirs.
+#define TOOLFORMER_TOOL_FREE_OF_SIDE_EFFECTS 8u
 
 typedef struct toolformer_tool {
   size_t struct_size;
@@ -91,6 +96,10 @@ typedef struct toolformer_tool {
   toolformer_destroy_fn destroy;  // may be NULL
   uint32_t flags;                 // TOOLFORMER_TOOL_...
   toolformer_date today;          // of built-in tools that tell the date; all zero: the system's, in UTC
+  toolformer_string version;     // at most 256 bytes; change it when answers change: it is part of the key of kept ones
+  uint64_t deadline_ms;          // of one attempt, at most a year; 0: the executor's
+  int32_t max_concurrent_calls;  // of this tool at a time, at most 1,000; 0: 8; -1: no limit but the executor's
+  int32_t max_retries;           // of a call that fails with _IO or _TIMEOUT, at most 100; 0 and -1: none
 } toolformer_tool;
 
 // All empty but for struct_size.
@@ -114,7 +123,7 @@ TOOLFORMER_C_CHECKED toolformer_status toolformer_registry_add(toolformer_regist
                                                                toolformer_error **error) TOOLFORMER_C_NOEXCEPT;
 
 // Adds a tool that ships with the library: "Calculator" or "Calendar". `changes` (may be NULL) replaces what it gives:
-// fields that are empty or NULL are the built-in tool's own. TOOLFORMER_ERROR_NOT_FOUND lists the names.
+// fields that are empty, NULL or 0 are the built-in tool's own. TOOLFORMER_ERROR_NOT_FOUND lists the names.
 TOOLFORMER_C_CHECKED toolformer_status toolformer_registry_add_builtin(toolformer_registry *registry,
                                                                        toolformer_string name,
                                                                        const toolformer_tool *changes,

@@ -128,11 +128,12 @@ func run(path string) error {
 		Name: "Convert",
 		Instruction: "You can convert lengths and weights by writing \"[Convert(number unit to unit)]\". The units are km, m, " +
 			"miles, feet, kg and pounds.",
-		Examples:        examples,
-		InputCharacters: "0123456789. abcdefghijklmnopqrstuvwxyz",
-		Parameters:      &toolformer.Parameters{TauS: 0.0, TauF: 0.25, K: 3, M: 2},
-		ReturnsAtOnce:   true,
-		Answer:          convert,
+		Examples:          examples,
+		InputCharacters:   "0123456789. abcdefghijklmnopqrstuvwxyz",
+		Parameters:        &toolformer.Parameters{TauS: 0.0, TauF: 0.25, K: 3, M: 2},
+		ReturnsAtOnce:     true,
+		FreeOfSideEffects: true,
+		Answer:            convert,
 	})
 	if err != nil {
 		return err

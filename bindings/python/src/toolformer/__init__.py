@@ -6,6 +6,7 @@ functions, for what has no wrapper here.
 """
 
 import ctypes
+import math
 import os
 import threading
 from ctypes import byref, c_void_p, sizeof
@@ -175,7 +176,9 @@ def _answer(user_data, invocation, reply):
         return library().toolformer_reply_write(reply, _view(result))
     except BaseException as error:  # pylint: disable=broad-except
         library().toolformer_reply_fail(reply, _view(str(error) or type(error).__name__))
-        return abi.TOOLFORMER_ERROR_TOOL
+        if isinstance(error, TimeoutError):
+            return abi.TOOLFORMER_ERROR_TIMEOUT
+        return abi.TOOLFORMER_ERROR_IO if isinstance(error, ConnectionError) else abi.TOOLFORMER_ERROR_TOOL
 
 
 @abi.toolformer_destroy_fn
@@ -198,9 +201,14 @@ class Registry(_Handle):
         """Adds a tool that ships with the library: "Calculator" or "Calendar"."""
         _call("toolformer_registry_add_builtin", self._handle, _view(name), None)
 
-    def add(self, name, function, *, instruction="", examples=(), input_characters="", parameters=None, returns_at_once=False):
+    def add(self, name, function, *, instruction="", examples=(), input_characters="", parameters=None, returns_at_once=False,
+            free_of_side_effects=False, version="", deadline=0.0, max_concurrent_calls=0, max_retries=0):
         """Adds a tool: `function` answers a string with a string, or raises. It runs on any thread. `examples` are pairs of a
-        text and the same text with calls; `parameters` a dict of tau_s, tau_f, k and m."""
+        text and the same text with calls; `parameters` a dict of tau_s, tau_f, k and m.
+
+        `free_of_side_effects`: a call changes nothing that anyone could notice; annotation takes only such tools. `version` is part
+        of the key under which answers are kept. `deadline`: seconds of one attempt, 0 for the executor's. `max_concurrent_calls`: 0
+        for 8, -1 for no limit. `max_retries`: of a call that raises ConnectionError or TimeoutError."""
         global _next_tool
         given = _struct(abi.toolformer_tool, "toolformer_tool_init")
         numbers = _struct(abi.toolformer_parameters, "toolformer_parameters_init")
@@ -211,10 +219,15 @@ class Registry(_Handle):
         array = (abi.toolformer_example * len(examples))()
         for i, example in enumerate(array):
             example.input, example.output = words[4 + 2 * i], words[5 + 2 * i]
+        version_view = _view(version)
         given.name, given.instruction, given.input_characters = words[:3]
         given.examples, given.example_count = array, len(array)
         given.parameters = ctypes.pointer(numbers)
         given.flags = abi.TOOLFORMER_TOOL_RETURNS_AT_ONCE if returns_at_once else 0
+        given.flags |= abi.TOOLFORMER_TOOL_FREE_OF_SIDE_EFFECTS if free_of_side_effects else 0
+        given.version = version_view
+        given.deadline_ms = math.ceil(deadline * 1000)
+        given.max_concurrent_calls, given.max_retries = max_concurrent_calls, max_retries
         with _lock:
             number, _next_tool = _next_tool, _next_tool + 1
         _tools[number] = function
