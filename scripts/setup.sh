@@ -24,10 +24,12 @@ gemma_bytes=253113024
 gemma_sha256=a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818
 # The peers of the benchmarks; torch is the libtorch above, with all that its Python half wants.
 llama_version=0.3.36
-peers=("torch==$torch_version" transformers==5.23.0 tokenizers==0.23.3 gguf==0.19.0 accelerate==1.15.0 numpy diskcache)
+peers=("torch==$torch_version" transformers==5.23.0 tokenizers==0.23.3 gguf==0.19.0 accelerate==1.15.0 numpy diskcache
+       bm25s==0.3.16 PyStemmer)
 
 packages=(build-essential ca-certificates ccache cmake doctest-dev git libabsl-dev libcli11-dev libcurl4-openssl-dev libfmt-dev
           libpcre2-dev libpugixml-dev libutf8proc-dev ninja-build nlohmann-json3-dev pkg-config python3 zlib1g-dev)
+packages+=(libbz2-dev libexpat1-dev libstemmer-dev)  # of search
 
 deps="$PWD/.deps"
 python_folder="$deps/python"
@@ -237,7 +239,8 @@ install_llama() {
 main() {
   local mode="${1:-demo}"
   case "$mode" in
-    demo | bench) ;;
+    demo) ;;
+    bench) packages+=(python3-xapian) ;;
     # Compilers of the languages that the C interface is bound to, and what holds its ABI.
     test) packages+=(abigail-tools clang golang-go libprotobuf-dev rustc) ;;
     dev) packages+=(clang-format clang-tidy) ;;
