@@ -11,7 +11,7 @@ help:
 	@echo 'make build    build everything into build/release'
 	@echo 'make asan     the tests under AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'make tsan     the tests under ThreadSanitizer'
-	@echo 'make bench    measure against transformers, tokenizers and llama.cpp (docs/benchmarks.md); ONLY=decode25,load for some'
+	@echo 'make bench    measure against transformers, llama.cpp, Xapian and others (docs/benchmarks.md); ONLY=decode25,load for some'
 	@echo 'make format   format the C++ sources'
 	@echo 'make check    formatting and rules of the sources, no build'
 	@echo 'make lint     clang-tidy over the sources (minutes)'
@@ -41,7 +41,7 @@ tsan:
 
 bench:
 	@scripts/setup.sh bench
-	@scripts/build.sh release toolformer_bench
+	@scripts/build.sh release toolformer_bench search_bench
 	@python3 bench/bench.py $(if $(ONLY),--only $(ONLY)) $(BENCH_FLAGS)
 
 format:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Callable
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from driver import annotation, curves, machine, report, resources, speed, store, training  # noqa: E402
+from driver import annotation, curves, machine, report, resources, searching, speed, store, training  # noqa: E402
 from driver.rows import plain_table  # noqa: E402
 from driver.session import BENCH, Session  # noqa: E402
 from driver.workers import WorkerError  # noqa: E402
@@ -54,6 +54,9 @@ BENCHMARKS = {
                               speed.decode_runner([speed.INT8, speed.LLAMA]), speed.int8_rows,
                               speed.decode_bars([speed.INT8, speed.LLAMA], speed.step_rate)),
     "train": Benchmark("Fine-tuning", training.settings, training.run, training.rows, training.bars),
+    "search": Benchmark("Search, a query", searching.speed_settings, searching.run_speed, searching.speed_rows, searching.speed_bars),
+    "search_quality": Benchmark("Search, ranks and scores", searching.quality_settings, searching.run_quality, searching.quality_rows,
+                                searching.quality_bars),
     "memory": Benchmark("Peak memory of annotation", resources.memory_settings, resources.run_memory, resources.memory_rows,
                         resources.memory_bars),
     "curve_length": Benchmark("Annotation by length of the text, k=5 m=5", curves.length_settings, curves.run, curves.rows,

@@ -106,6 +106,7 @@ nlohmann::ordered_json LogHeader(const AnnotateFlags& flags, const Input& input,
                                    {"tau_f", p.tau_f},
                                    {"tau_s", p.tau_s},
                                    {"prompt", Hex(HashBytes(SamplingPromptHead(*tool)))}};
+    if (!tool->version.empty()) header["tools"][tool->name]["version"] = tool->version;
   }
   header["seed"] = flags.seed;
   header["temperature"] = flags.temperature;
@@ -410,6 +411,7 @@ Subcommand AddAnnotate(CLI::App* parent) {
       ->delimiter(',')
       ->allow_extra_args(false)
       ->type_name("NAMES");
+  AddWikiIndexFlag(app, &flags->tools);
   app->add_option("--out", flags->out, "the texts with at least one kept call")->required()->type_name("FILE.jsonl");
   app->add_option("--candidates", flags->candidates, "every text with every candidate and verdict")
       ->type_name("FILE.jsonl");

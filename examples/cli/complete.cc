@@ -209,7 +209,8 @@ Subcommand AddComplete(CLI::App* parent) {
   AddModelFlags(app, &flags->model);
   app->add_option("PROMPT", flags->prompt, "the text to continue; - reads it from standard input")->required();
   flags->tools.names = {"Calculator", "Calendar"};
-  app->add_option("--tools", flags->tools.names, "tools, separated by commas: " + KnownTools() + " (default: all)")
+  app->add_option("--tools", flags->tools.names,
+                  "tools, separated by commas: " + KnownTools() + " (default: Calculator,Calendar)")
       ->delimiter(',')
       ->allow_extra_args(false)
       ->type_name("NAMES");
@@ -217,6 +218,7 @@ Subcommand AddComplete(CLI::App* parent) {
   app->add_flag("--in-context", flags->in_context,
                 "put the tools' examples before the prompt, so that a model that was not trained can use them");
   AddDateFlag(app, &flags->tools);
+  AddWikiIndexFlag(app, &flags->tools);
   app->add_flag("--json", flags->json, "print text, plain text, calls and stop reason as one JSON object");
   app->add_option("--deadline", flags->deadline, "give up after so many seconds")
       ->check(CLI::Range(0.001, kMaxDeadlineSeconds))

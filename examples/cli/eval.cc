@@ -14,6 +14,7 @@
 #include "run_log.h"
 #include "terminal.h"
 #include "tool_flags.h"
+#include "toolformer/search_index.h"
 
 namespace toolformer::cli {
 namespace {
@@ -141,6 +142,10 @@ nlohmann::ordered_json Run::Settings() const {
   }
   json["tools"] = Tools();
   if (!flags_.tools.date.empty()) json["date"] = flags_.tools.date;
+  if (!flags_.tools.wiki_index.empty()) {
+    const auto index = SearchIndex::Open(flags_.tools.wiki_index);
+    json["wiki_index"] = index.ok() ? (*index)->identity() : "";
+  }
   json["opening_top_k"] = flags_.options.opening_top_k;
   json["max_calls"] = flags_.options.max_calls;
   json["max_new_tokens"] = flags_.options.max_new_tokens;
@@ -309,6 +314,7 @@ Subcommand AddEval(CLI::App* parent) {
   flags->tools.names = {"Calculator"};
   app->add_flag("--no-tools", flags->no_tools, "the opening of a call has probability 0");
   AddDateFlag(app, &flags->tools);
+  AddWikiIndexFlag(app, &flags->tools);
   app->add_option("--out", flags->out, "every prediction, as JSON; lets an interrupted run go on")
       ->type_name("FILE.json");
   app->add_option("--report", flags->report, "the same as a page for a browser")->type_name("FILE.html");

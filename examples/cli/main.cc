@@ -33,8 +33,9 @@ int Main(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer("\n'toolformer COMMAND --help' tells more of each.");
   const std::vector<Subcommand> subcommands = {
-      AddAnnotate(&app),   AddScore(&app), AddComplete(&app), AddTokenize(&app), AddLogits(&app), AddInspect(&app),
-      AddPerplexity(&app), AddSave(&app),  AddTune(&app),     AddEval(&app),     AddMine(&app),   AddRounds(&app)};
+      AddAnnotate(&app), AddScore(&app),      AddComplete(&app), AddTokenize(&app), AddLogits(&app),
+      AddInspect(&app),  AddPerplexity(&app), AddSave(&app),     AddTune(&app),     AddEval(&app),
+      AddMine(&app),     AddRounds(&app),     AddIndex(&app)};
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

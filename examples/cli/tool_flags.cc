@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "failure.h"
+#include "toolformer/wiki_search.h"
 
 namespace toolformer::cli {
 namespace {
@@ -17,7 +18,16 @@ std::vector<Tool> AllTools(std::shared_ptr<const Clock> clock) {
   std::vector<Tool> tools;
   tools.push_back(MakeCalculator());
   tools.push_back(MakeCalendar(std::move(clock)));
+  tools.push_back(MakeWikiSearch(nullptr));
   return tools;
+}
+
+absl::StatusOr<Tool> MakeWikiSearchOf(const std::string& folder) {
+  if (folder.empty()) {
+    return UsageError("--tools: WikiSearch needs an index: --wiki-index FOLDER; 'toolformer index build' makes one");
+  }
+  CLI_ASSIGN_OR_RETURN(std::shared_ptr<const SearchIndex> index, SearchIndex::Open(folder));
+  return MakeWikiSearch(MakeIndexSource(std::move(index)));
 }
 
 template <typename T>
@@ -98,6 +108,12 @@ void AddDateFlag(CLI::App* app, ToolFlags* flags) {
       ->type_name("YYYY-MM-DD");
 }
 
+void AddWikiIndexFlag(CLI::App* app, ToolFlags* flags) {
+  app->add_option("--wiki-index", flags->wiki_index,
+                  "the index that WikiSearch searches, as 'toolformer index build' makes it")
+      ->type_name("FOLDER");
+}
+
 absl::StatusOr<std::unique_ptr<ToolRegistry>> MakeRegistry(const ToolFlags& flags) {
   CLI_ASSIGN_OR_RETURN(const std::shared_ptr<const Clock> clock, MakeClock(flags.date));
   std::vector<Tool> chosen;
@@ -106,6 +122,9 @@ absl::StatusOr<std::unique_ptr<ToolRegistry>> MakeRegistry(const ToolFlags& flag
     const auto found = std::find_if(all.begin(), all.end(), [&](const Tool& tool) { return tool.name == name; });
     if (found == all.end()) {
       return UsageError(fmt::format("--tools: unknown tool '{}'; there are: {}", name, KnownTools()));
+    }
+    if (name == "WikiSearch") {
+      CLI_ASSIGN_OR_RETURN(*found, MakeWikiSearchOf(flags.wiki_index));
     }
     chosen.push_back(std::move(*found));
   }

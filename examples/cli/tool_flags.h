@@ -17,14 +17,15 @@ namespace toolformer::cli {
 
 struct ToolFlags {
   std::vector<std::string> names;
-  std::string date;  // of the clock; empty: the system's
+  std::string date;        // of the clock; empty: the system's
+  std::string wiki_index;  // folder of the index that WikiSearch searches
   // For all tools; a tool's own where absent.
   std::optional<double> tau_s, tau_f;
   std::optional<int64_t> k, m;
   std::vector<std::string> set;  // "Tool.parameter=value", after the ones above
 };
 
-// "Calculator, Calendar".
+// "Calculator, Calendar, WikiSearch".
 std::string KnownTools();
 
 // A table of the tools' own parameters, for --help.
@@ -32,6 +33,7 @@ std::string DefaultParameters();
 
 void AddParameterFlags(CLI::App* app, ToolFlags* flags);
 void AddDateFlag(CLI::App* app, ToolFlags* flags);
+void AddWikiIndexFlag(CLI::App* app, ToolFlags* flags);
 
 // The tools named, with their parameters changed as said. Mistakes are usage errors that list what exists.
 absl::StatusOr<std::unique_ptr<ToolRegistry>> MakeRegistry(const ToolFlags& flags);

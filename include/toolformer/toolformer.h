@@ -19,6 +19,8 @@
 #include "toolformer/model.h"
 #include "toolformer/perplexity.h"
 #include "toolformer/question_suite.h"
+#include "toolformer/search_documents.h"
+#include "toolformer/search_index.h"
 #include "toolformer/tokenizer.h"
 #include "toolformer/tool.h"
 #include "toolformer/tool_executor.h"
@@ -26,5 +28,6 @@
 #include "toolformer/training_report.h"
 #include "toolformer/training_sequence.h"
 #include "toolformer/weight_file.h"
+#include "toolformer/wiki_search.h"
 
 #endif  // TOOLFORMER_TOOLFORMER_H_
