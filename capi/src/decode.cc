@@ -226,6 +226,10 @@ size_t toolformer_generation_call_count(const toolformer_generation* generation)
   return LiveOrNull(generation) == nullptr ? 0 : generation->decoded.calls.size();
 }
 
+double toolformer_generation_probability(const toolformer_generation* generation) noexcept {
+  return LiveOrNull(generation) == nullptr ? 0.0 : generation->decoded.opening_probability;
+}
+
 toolformer_status toolformer_generation_get_call(const toolformer_generation* generation, size_t index,
                                                  toolformer_decoded_call* out, toolformer_error** error) noexcept {
   return Guard(error, [&]() -> absl::Status {
@@ -235,7 +239,7 @@ toolformer_status toolformer_generation_get_call(const toolformer_generation* ge
     const toolformer::DecodedCall& own = generation->decoded.calls[index];
     WriteResult(
         toolformer_decoded_call{0, View(own.call.tool), View(own.call.input), own.result ? View(*own.result) : View(""),
-                                View(own.error), own.byte_offset, own.result ? 0 : 1, 0},
+                                View(own.error), own.byte_offset, own.result ? 0 : 1, 0, own.opening_probability},
         out);
     return absl::OkStatus();
   });

@@ -49,16 +49,18 @@ toolformer_error **fresh_error_(void) {
   return &last_error;
 }
 
-bool call_ok_(toolformer_status status, const char *file, int line, const char *what) {
+toolformer_error *take_error_(void) {
   toolformer_error *error = last_error;
-  last_error = NULL;  // a callback of the call may have used it too
-  return check_ok(status, error, file, line, what);
+  last_error = NULL;  // a callback of the next call may use it too
+  return error;
+}
+
+bool call_ok_(toolformer_status status, const char *file, int line, const char *what) {
+  return check_ok(status, take_error_(), file, line, what);
 }
 
 bool call_fails_(Failure expected, toolformer_status status, const char *file, int line) {
-  toolformer_error *error = last_error;
-  last_error = NULL;
-  return check_fails(expected, status, error, file, line);
+  return check_fails(expected, status, take_error_(), file, line);
 }
 
 bool equal(toolformer_string text, const char *expected) {

@@ -32,6 +32,7 @@ bool check_fails(Failure expected, toolformer_status status, toolformer_error *e
   call_fails_((Failure){(code), (text)}, (function(__VA_ARGS__, fresh_error_())), __FILE__, __LINE__)
 
 toolformer_error **fresh_error_(void);
+toolformer_error *take_error_(void);  // what the last call has set; the caller's
 bool call_ok_(toolformer_status status, const char *file, int line, const char *what);
 bool call_fails_(Failure expected, toolformer_status status, const char *file, int line);
 
@@ -89,6 +90,9 @@ void sleep_ms(int milliseconds);
 
 // Whether a count gets there: what an abandoned call holds is let go of when it returns, on its own thread.
 bool becomes(atomic_int *count, int value);
+
+// Sizes and offsets of all structs, a line each, as a C++ compiler has them; to be freed.
+char *layout_of_cpp(void);
 
 // ---- The groups of tests ----
 

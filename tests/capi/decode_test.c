@@ -1,4 +1,6 @@
 // Continuing prompts: tools, events, batches, stops, cancelling, deadlines.
+#include <math.h>
+
 #include "check.h"
 
 typedef struct Events {
@@ -69,6 +71,9 @@ static void test_call(void) {
   CHECK(equal(call.result, "6.21"));
   CHECK(equal(call.error, ""));
   CHECK(call.failed == 0 && call.byte_offset == 1);
+  // Logits 20 for '[' and 0 for the 257 others.
+  CHECK(fabs(call.probability - 1 / (1 + 257 * exp(-20))) < 1e-6);
+  CHECK(toolformer_generation_probability(generation) == call.probability);
   FAILS(TOOLFORMER_ERROR_INVALID, "index 1 of 1", toolformer_generation_get_call, generation, 1, &call);
   CHECK(contains((toolformer_string){events.text, events.size}, "C0:Convert(10 km)|R0:6.21|T0:"));
   toolformer_generation_free(generation);
@@ -85,6 +90,7 @@ static void test_tool_use(void) {
   CHECK(!contains(toolformer_generation_text(generation), "["));
   CHECK(toolformer_generation_stop_reason(generation) == TOOLFORMER_STOP_MAX_TOKENS);
   CHECK(toolformer_generation_tokens(generation) == 3);
+  CHECK(toolformer_generation_probability(generation) == 0);
   toolformer_generation_free(generation);
 
   const toolformer_string stop[] = {{"miles", 5}, {"never", 5}};

@@ -118,6 +118,49 @@ static void run_null_cases(void) {
 
 // ---- Structs of all sizes ----
 
+enum {
+#define FIRST_SIZE(type, size) first_##type = (size),
+#include "capi/src/first_sizes.inc"
+#undef FIRST_SIZE
+};
+
+// What calls have made.
+static void drop_outs(void) {
+#define DROP(name)                     \
+  toolformer_##name##_free(v.out.name); \
+  v.out.name = NULL
+  DROP(annotation);
+  DROP(annotator);
+  DROP(bytes);
+  DROP(cache);
+  DROP(cancel_token);
+  DROP(candidates);
+  DROP(dataset);
+  DROP(decoder);
+  DROP(error);
+  DROP(executor);
+  DROP(filter);
+  DROP(generation);
+  DROP(model);
+  DROP(registry);
+  DROP(sampler);
+  DROP(tensor);
+  DROP(tokenizer);
+  DROP(training_data);
+  DROP(tuned);
+}
+
+// What a call says to a struct whose size is fine: anything but that it is not.
+static void size_is_fine(toolformer_status status, const char *file, int line, const char *what) {
+  toolformer_error *error = take_error_();
+  const toolformer_string message = toolformer_error_message(error);
+  if (!check(!contains(message, "struct_size") && !contains(message, "does not have"), file, line, what)) {
+    fprintf(stderr, "  %d: %.*s\n", status, (int)message.size, message.data);
+  }
+  toolformer_error_free(error);
+  drop_outs();
+}
+
 // Room for a struct of a caller from the future.
 #define SIZED(type, valid)                  \
   union {                                   \
@@ -133,35 +176,56 @@ static void run_null_cases(void) {
     call_fails_((Failure){TOOLFORMER_ERROR_INVALID, text}, status, __FILE__, __LINE__); \
   }
 
-#define SIZE_READ(type, valid, call)          \
-  {                                           \
-    ++cases;                                  \
-    SIZED(type, valid);                       \
-    sized.given.struct_size = 0;              \
-    SIZE_FAILS("struct_size is 0", call)      \
-    sized.given.struct_size = sizeof(size_t); \
-    SIZE_FAILS("struct_size", call)           \
-    sized.given.struct_size = (size_t)-1;     \
-    SIZE_FAILS("struct_size", call)           \
-    sized.given.struct_size = sizeof(sized);  \
-    sized.bytes[sizeof(sized) - 1] = 1;       \
-    SIZE_FAILS("does not have", call)         \
+// A struct of a caller who was compiled when it was new (and has no byte behind it: sanitizers see who reads on), and of
+// one from the future who uses nothing that is new.
+#define SIZE_READ(type, valid, call, name)                        \
+  {                                                               \
+    ++cases;                                                      \
+    {                                                             \
+      SIZED(type, valid);                                         \
+      sized.given.struct_size = 0;                                \
+      SIZE_FAILS("struct_size is 0", call(&sized.given))          \
+      sized.given.struct_size = first_##type - 1;                 \
+      SIZE_FAILS("struct_size", call(&sized.given))               \
+      sized.given.struct_size = (size_t)-1;                       \
+      SIZE_FAILS("struct_size", call(&sized.given))               \
+      sized.given.struct_size = sizeof(sized);                    \
+      size_is_fine(call(&sized.given), __FILE__, __LINE__, name); \
+      sized.bytes[sizeof(sized) - 1] = 1;                         \
+      SIZE_FAILS("does not have", call(&sized.given))             \
+    }                                                             \
+    type *old = malloc(first_##type);                             \
+    memcpy(old, valid, first_##type);                             \
+    const size_t size = first_##type;                             \
+    memcpy(old, &size, sizeof(size));                             \
+    size_is_fine(call(old), __FILE__, __LINE__, name);            \
+    free(old);                                                    \
   }
 
-#define SIZE_WRITTEN(type, valid, call)              \
-  {                                                  \
-    ++cases;                                         \
-    SIZED(type, valid);                              \
-    sized.given.struct_size = 0;                     \
-    SIZE_FAILS("struct_size is 0", call)             \
-    sized.given.struct_size = sizeof(size_t);        \
-    SIZE_FAILS("struct_size", call)                  \
-    sized.given.struct_size = sizeof(sized);         \
-    sized.bytes[sizeof(sized) - 1] = 1;              \
-    const toolformer_status status = call;           \
-    call_ok_(status, __FILE__, __LINE__, #call);     \
-    CHECK(sized.bytes[sizeof(sized) - 1] == 0);      \
-    CHECK(sized.given.struct_size == sizeof(sized)); \
+#define SIZE_WRITTEN(type, valid, call, name)              \
+  {                                                        \
+    ++cases;                                               \
+    {                                                      \
+      SIZED(type, valid);                                  \
+      sized.given.struct_size = 0;                         \
+      SIZE_FAILS("struct_size is 0", call(&sized.given))   \
+      sized.given.struct_size = first_##type - 1;          \
+      SIZE_FAILS("struct_size", call(&sized.given))        \
+      sized.given.struct_size = sizeof(sized);             \
+      sized.bytes[sizeof(sized) - 1] = 1;                  \
+      const toolformer_status status = call(&sized.given); \
+      call_ok_(status, __FILE__, __LINE__, name);          \
+      CHECK(sized.bytes[sizeof(sized) - 1] == 0);          \
+      CHECK(sized.given.struct_size == sizeof(sized));     \
+    }                                                      \
+    type *old = malloc(first_##type);                      \
+    memset(old, 0, first_##type);                          \
+    const size_t size = first_##type;                      \
+    memcpy(old, &size, sizeof(size));                      \
+    const toolformer_status status = call(old);            \
+    call_ok_(status, __FILE__, __LINE__, name);            \
+    CHECK(memcmp(old, &size, sizeof(size)) == 0);          \
+    free(old);                                             \
   }
 
 static void run_size_cases(void) {
@@ -172,10 +236,12 @@ static void run_size_cases(void) {
 
 static toolformer_status null_tool(void *user_data, const toolformer_invocation *call, toolformer_reply *reply) {
   (void)user_data;
+  if (v.reply != NULL) return TOOLFORMER_OK;  // called by a case
   v.invocation = call;
   v.reply = reply;
   run_null_cases();
   run_size_cases();
+  v.reply = NULL;
   return TOOLFORMER_OK;
 }
 

@@ -566,6 +566,7 @@ pub struct toolformer_decoded_call {
     pub byte_offset: i64,
     pub failed: i32,
     pub reserved: i32,
+    pub probability: f64,
 }
 
 #[repr(C)]
@@ -774,6 +775,7 @@ extern "C" {
     pub fn toolformer_generation_plain_text(generation: *const toolformer_generation) -> toolformer_string;
     pub fn toolformer_generation_stop_reason(generation: *const toolformer_generation) -> i32;
     pub fn toolformer_generation_tokens(generation: *const toolformer_generation) -> i64;
+    pub fn toolformer_generation_probability(generation: *const toolformer_generation) -> f64;
     pub fn toolformer_generation_call_count(generation: *const toolformer_generation) -> usize;
     pub fn toolformer_generation_get_call(generation: *const toolformer_generation, index: usize, out: *mut toolformer_decoded_call, error: *mut *mut toolformer_error) -> toolformer_status;
     pub fn toolformer_generation_free(generation: *mut toolformer_generation);
@@ -1107,6 +1109,7 @@ pub fn layout() -> String {
     text += &field_layout("toolformer_decoded_call.byte_offset", base as usize, unsafe { std::ptr::addr_of!((*base).byte_offset) });
     text += &field_layout("toolformer_decoded_call.failed", base as usize, unsafe { std::ptr::addr_of!((*base).failed) });
     text += &field_layout("toolformer_decoded_call.reserved", base as usize, unsafe { std::ptr::addr_of!((*base).reserved) });
+    text += &field_layout("toolformer_decoded_call.probability", base as usize, unsafe { std::ptr::addr_of!((*base).probability) });
     text += &format!("toolformer_threshold {}\n", std::mem::size_of::<toolformer_threshold>());
     let value = std::mem::MaybeUninit::<toolformer_threshold>::uninit();
     let base = value.as_ptr();

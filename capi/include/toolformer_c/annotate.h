@@ -30,7 +30,7 @@ TOOLFORMER_C_API void toolformer_sampler_options_init(toolformer_sampler_options
 // Any number of threads at once.
 typedef struct toolformer_sampler toolformer_sampler;
 
-// `options` may be NULL.
+// `options` may be NULL. TOOLFORMER_ERROR_INVALID: an option out of range.
 TOOLFORMER_C_CHECKED toolformer_status toolformer_sampler_new(const toolformer_model *model,
                                                               const toolformer_sampler_options *options,
                                                               toolformer_sampler **out,
@@ -86,12 +86,16 @@ typedef struct toolformer_sampling_counts {
   int64_t candidates;
 } toolformer_sampling_counts;
 
+// Number of distinct calls, each at one position.
 TOOLFORMER_C_API size_t toolformer_candidates_count(const toolformer_candidates *candidates) TOOLFORMER_C_NOEXCEPT;
 
-// Ascending positions; of one position in the order first sampled. TOOLFORMER_ERROR_INVALID: no such index.
+// Ascending positions; of one position in the order first sampled. Strings live as long as `candidates`.
+// TOOLFORMER_ERROR_INVALID: no such index.
 TOOLFORMER_C_CHECKED toolformer_status toolformer_candidates_get(const toolformer_candidates *candidates, size_t index,
                                                                  toolformer_candidate *out,
                                                                  toolformer_error **error) TOOLFORMER_C_NOEXCEPT;
+
+// What became of the samples; all zero for NULL.
 TOOLFORMER_C_API toolformer_sampling_counts toolformer_candidates_counts(const toolformer_candidates *candidates)
     TOOLFORMER_C_NOEXCEPT;
 TOOLFORMER_C_API void toolformer_candidates_free(toolformer_candidates *candidates) TOOLFORMER_C_NOEXCEPT;
@@ -110,7 +114,7 @@ TOOLFORMER_C_API void toolformer_filter_options_init(toolformer_filter_options *
 // Any number of threads at once.
 typedef struct toolformer_filter toolformer_filter;
 
-// `options` may be NULL.
+// `options` may be NULL. TOOLFORMER_ERROR_INVALID: an option out of range.
 TOOLFORMER_C_CHECKED toolformer_status toolformer_filter_new(const toolformer_model *model,
                                                              const toolformer_filter_options *options,
                                                              toolformer_filter **out,
@@ -218,8 +222,11 @@ TOOLFORMER_C_CHECKED toolformer_status toolformer_annotator_stream(toolformer_an
 // Why the text was not annotated, TOOLFORMER_SKIP_...
 TOOLFORMER_C_API int32_t toolformer_annotation_skip(const toolformer_annotation *annotation) TOOLFORMER_C_NOEXCEPT;
 
+// The text, as it was given.
 TOOLFORMER_C_API toolformer_string toolformer_annotation_text(const toolformer_annotation *annotation)
     TOOLFORMER_C_NOEXCEPT;
+
+// The host's name for the text, as it was given.
 TOOLFORMER_C_API toolformer_string toolformer_annotation_id(const toolformer_annotation *annotation)
     TOOLFORMER_C_NOEXCEPT;
 
@@ -227,9 +234,12 @@ TOOLFORMER_C_API toolformer_string toolformer_annotation_id(const toolformer_ann
 TOOLFORMER_C_API toolformer_string toolformer_annotation_augmented_text(const toolformer_annotation *annotation)
     TOOLFORMER_C_NOEXCEPT;
 
-// Ids of the text and of x*, both without start token.
+// Ids of the text, without start token.
 TOOLFORMER_C_API toolformer_ids toolformer_annotation_ids(const toolformer_annotation *annotation)
     TOOLFORMER_C_NOEXCEPT;
+
+// Ids of x*, without start token: built of the pieces that filtering and decoding use, not what the tokenizer makes of
+// it.
 TOOLFORMER_C_API toolformer_ids toolformer_annotation_augmented_ids(const toolformer_annotation *annotation)
     TOOLFORMER_C_NOEXCEPT;
 
@@ -255,8 +265,11 @@ typedef struct toolformer_judged_call {
   int32_t reserved;
 } toolformer_judged_call;
 
-// Candidates of all tools, tool after tool, of each in ascending position. TOOLFORMER_ERROR_INVALID: no such index.
+// Number of candidates of all tools.
 TOOLFORMER_C_API size_t toolformer_annotation_call_count(const toolformer_annotation *annotation) TOOLFORMER_C_NOEXCEPT;
+
+// Candidate `index`: tool after tool, of each in ascending position. TOOLFORMER_ERROR_INVALID: no such index. Strings
+// live as long as the annotation.
 TOOLFORMER_C_CHECKED toolformer_status toolformer_annotation_get_call(const toolformer_annotation *annotation,
                                                                       size_t index, toolformer_judged_call *out,
                                                                       toolformer_error **error) TOOLFORMER_C_NOEXCEPT;
@@ -272,15 +285,21 @@ typedef struct toolformer_outcome {
   int32_t reserved;
 } toolformer_outcome;
 
+// Number of tools that were asked: all of the annotator's, none where the text was skipped.
 TOOLFORMER_C_API size_t toolformer_annotation_tool_count(const toolformer_annotation *annotation) TOOLFORMER_C_NOEXCEPT;
+
+// What tool `index` made of the text. TOOLFORMER_ERROR_INVALID: no such index. The name lives as long as the
+// annotation.
 TOOLFORMER_C_CHECKED toolformer_status toolformer_annotation_get_tool(const toolformer_annotation *annotation,
                                                                       size_t index, toolformer_outcome *out,
                                                                       toolformer_error **error) TOOLFORMER_C_NOEXCEPT;
 
-// The annotation as one line of JSON, without line break, and back.
+// The annotation as one line of JSON, without line break.
 TOOLFORMER_C_CHECKED toolformer_status toolformer_annotation_to_json(const toolformer_annotation *annotation,
                                                                      toolformer_bytes **out,
                                                                      toolformer_error **error) TOOLFORMER_C_NOEXCEPT;
+
+// An annotation that toolformer_annotation_to_json wrote. TOOLFORMER_ERROR_CORRUPT names the field, or has the offset.
 TOOLFORMER_C_CHECKED toolformer_status toolformer_annotation_from_json(toolformer_string json,
                                                                        toolformer_annotation **out,
                                                                        toolformer_error **error) TOOLFORMER_C_NOEXCEPT;

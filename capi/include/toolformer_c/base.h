@@ -116,6 +116,7 @@ TOOLFORMER_C_API void toolformer_error_free(toolformer_error *error) TOOLFORMER_
 // A request to stop that stays until it is taken back. All functions but _free are safe from any thread, on one handle.
 typedef struct toolformer_cancel_token toolformer_cancel_token;
 
+// A request that nobody has made yet. TOOLFORMER_ERROR_NO_MEMORY.
 TOOLFORMER_C_CHECKED toolformer_status toolformer_cancel_token_new(toolformer_cancel_token **out,
                                                                    toolformer_error **error) TOOLFORMER_C_NOEXCEPT;
 
@@ -126,6 +127,8 @@ TOOLFORMER_C_CHECKED toolformer_status toolformer_cancel_token_share(const toolf
 
 // Asks all work that was given the token to stop, with TOOLFORMER_ERROR_CANCELLED. Safe in signal handlers.
 TOOLFORMER_C_API void toolformer_cancel_token_cancel(const toolformer_cancel_token *token) TOOLFORMER_C_NOEXCEPT;
+
+// Takes the request back, for work that begins from now on. Safe in signal handlers.
 TOOLFORMER_C_API void toolformer_cancel_token_reset(const toolformer_cancel_token *token) TOOLFORMER_C_NOEXCEPT;
 
 // 1 where it has been cancelled, else 0.

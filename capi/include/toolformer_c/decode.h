@@ -57,7 +57,8 @@ TOOLFORMER_C_API void toolformer_decode_options_init(toolformer_decode_options *
 typedef struct toolformer_generation toolformer_generation;
 
 // Continues a prompt. What the prompt or a result says never opens a call. `options` may be NULL.
-// TOOLFORMER_ERROR_LIMIT: the prompt exceeds the context.
+// TOOLFORMER_ERROR_INVALID (an option out of range), _LIMIT (the prompt exceeds the context), _TIMEOUT, _CANCELLED,
+// _CALLBACK (the host's model), _NO_MEMORY.
 TOOLFORMER_C_CHECKED toolformer_status toolformer_decoder_decode(toolformer_decoder *decoder, toolformer_string prompt,
                                                                  const toolformer_decode_options *options,
                                                                  toolformer_generation **out,
@@ -93,6 +94,11 @@ TOOLFORMER_C_API int32_t toolformer_generation_stop_reason(const toolformer_gene
 // The model's own tokens.
 TOOLFORMER_C_API int64_t toolformer_generation_tokens(const toolformer_generation *generation) TOOLFORMER_C_NOEXCEPT;
 
+// The probability of calling: p_i where the first call was opened; where there is no call, the largest p_i of all
+// places where one might have been opened. 0 where calls are disabled, and for NULL.
+TOOLFORMER_C_API double toolformer_generation_probability(const toolformer_generation *generation)
+    TOOLFORMER_C_NOEXCEPT;
+
 typedef struct toolformer_decoded_call {
   size_t struct_size;
   toolformer_string tool;
@@ -102,10 +108,14 @@ typedef struct toolformer_decoded_call {
   int64_t byte_offset;  // of the opening bracket in the text
   int32_t failed;       // 1: the tool has answered with an error
   int32_t reserved;
+  double probability;  // p_i where it was opened, before any temperature
 } toolformer_decoded_call;
 
-// In the order of the text. TOOLFORMER_ERROR_INVALID: no such index.
+// Number of calls.
 TOOLFORMER_C_API size_t toolformer_generation_call_count(const toolformer_generation *generation) TOOLFORMER_C_NOEXCEPT;
+
+// Call `index`, in the order of the text. TOOLFORMER_ERROR_INVALID: no such index. Strings live as long as the
+// generation.
 TOOLFORMER_C_CHECKED toolformer_status toolformer_generation_get_call(const toolformer_generation *generation,
                                                                       size_t index, toolformer_decoded_call *out,
                                                                       toolformer_error **error) TOOLFORMER_C_NOEXCEPT;

@@ -76,6 +76,8 @@ typedef struct toolformer_host_model {
 TOOLFORMER_C_API void toolformer_host_model_init(toolformer_host_model *model,
                                                  size_t struct_size) TOOLFORMER_C_NOEXCEPT;
 
+// A model that asks the host. TOOLFORMER_ERROR_INVALID names the field: no tokenizer, no `forward`, a size out of
+// range, or fewer logits than the tokenizer has ids.
 TOOLFORMER_C_CHECKED toolformer_status toolformer_model_from_host(const toolformer_host_model *host,
                                                                   toolformer_model **out,
                                                                   toolformer_error **error) TOOLFORMER_C_NOEXCEPT;
@@ -114,6 +116,7 @@ TOOLFORMER_C_CHECKED toolformer_status toolformer_model_save(const toolformer_mo
 
 // ---- Running it ----
 
+// An empty cache for this model.
 TOOLFORMER_C_CHECKED toolformer_status toolformer_cache_new(const toolformer_model *model, toolformer_cache **out,
                                                             toolformer_error **error) TOOLFORMER_C_NOEXCEPT;
 

@@ -36,9 +36,11 @@ TOOLFORMER_C_API toolformer_array toolformer_tensor_array(const toolformer_tenso
 // The same of a tensor of token ids, [size] I32; empty for any other.
 TOOLFORMER_C_API toolformer_ids toolformer_tensor_ids(const toolformer_tensor *tensor) TOOLFORMER_C_NOEXCEPT;
 
-// The tensor as a DLPack capsule (struct DLManagedTensor of dlpack.h, version 0 or 1), which shares its memory and
-// outlives it: call the capsule's deleter when done. Do not write to it while the tensor is in use.
+// Of dlpack.h, version 0 or 1.
 struct DLManagedTensor;
+
+// The tensor as a DLPack capsule, which shares its memory and outlives it: call the capsule's deleter when done, on any
+// thread. Do not write to it while the tensor is in use.
 TOOLFORMER_C_CHECKED toolformer_status toolformer_tensor_to_dlpack(const toolformer_tensor *tensor,
                                                                    struct DLManagedTensor **out,
                                                                    toolformer_error **error) TOOLFORMER_C_NOEXCEPT;

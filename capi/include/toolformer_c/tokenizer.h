@@ -62,8 +62,14 @@ TOOLFORMER_C_CHECKED toolformer_status toolformer_tokenizer_decode(const toolfor
 // The bytes that token `id` adds to a text. Lives as long as the tokenizer.
 TOOLFORMER_C_API toolformer_string toolformer_tokenizer_token_bytes(const toolformer_tokenizer *tokenizer,
                                                                     int32_t id) TOOLFORMER_C_NOEXCEPT;
+
+// Number of ids, from 0 on.
 TOOLFORMER_C_API int32_t toolformer_tokenizer_vocab_size(const toolformer_tokenizer *tokenizer) TOOLFORMER_C_NOEXCEPT;
+
+// The token that every sequence starts with.
 TOOLFORMER_C_API int32_t toolformer_tokenizer_start_id(const toolformer_tokenizer *tokenizer) TOOLFORMER_C_NOEXCEPT;
+
+// Tokens that end a generation, perhaps none. Lives as long as the tokenizer.
 TOOLFORMER_C_API toolformer_ids toolformer_tokenizer_end_ids(const toolformer_tokenizer *tokenizer)
     TOOLFORMER_C_NOEXCEPT;
 

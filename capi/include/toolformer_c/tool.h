@@ -111,6 +111,7 @@ TOOLFORMER_C_API void toolformer_tool_init(toolformer_tool *tool, size_t struct_
 // that were in it then.
 typedef struct toolformer_registry toolformer_registry;
 
+// One without tools.
 TOOLFORMER_C_CHECKED toolformer_status toolformer_registry_new(toolformer_registry **out,
                                                                toolformer_error **error) TOOLFORMER_C_NOEXCEPT;
 TOOLFORMER_C_API void toolformer_registry_free(toolformer_registry *registry) TOOLFORMER_C_NOEXCEPT;
@@ -129,6 +130,7 @@ TOOLFORMER_C_CHECKED toolformer_status toolformer_registry_add_builtin(toolforme
                                                                        const toolformer_tool *changes,
                                                                        toolformer_error **error) TOOLFORMER_C_NOEXCEPT;
 
+// Number of tools.
 TOOLFORMER_C_API size_t toolformer_registry_count(const toolformer_registry *registry) TOOLFORMER_C_NOEXCEPT;
 
 // The name of tool `index`, in the order in which they were added; empty where there is none. Lives as long as the
@@ -160,7 +162,7 @@ TOOLFORMER_C_API void toolformer_executor_options_init(toolformer_executor_optio
 // in time is left to end by itself, on its own thread; its answer is dropped.
 typedef struct toolformer_executor toolformer_executor;
 
-// `options` may be NULL.
+// With the tools that the registry holds now. `options` may be NULL. TOOLFORMER_ERROR_INVALID: an option out of range.
 TOOLFORMER_C_CHECKED toolformer_status toolformer_executor_new(const toolformer_registry *registry,
                                                                const toolformer_executor_options *options,
                                                                toolformer_executor **out,

@@ -15,6 +15,7 @@ TOOLFORMER_C_BEGIN
 // Sequences of token ids. One thread at a time.
 typedef struct toolformer_training_data toolformer_training_data;
 
+// None yet.
 TOOLFORMER_C_CHECKED toolformer_status toolformer_training_data_new(toolformer_training_data **out,
                                                                     toolformer_error **error) TOOLFORMER_C_NOEXCEPT;
 
@@ -23,11 +24,13 @@ TOOLFORMER_C_CHECKED toolformer_status toolformer_training_data_new(toolformer_t
 TOOLFORMER_C_CHECKED toolformer_status toolformer_training_data_add(toolformer_training_data *data, int32_t split,
                                                                     toolformer_ids ids, const float *weights,
                                                                     toolformer_error **error) TOOLFORMER_C_NOEXCEPT;
+
+// Number of sequences of a split.
 TOOLFORMER_C_CHECKED toolformer_status toolformer_training_data_count(toolformer_training_data *data, int32_t split,
                                                                       size_t *out,
                                                                       toolformer_error **error) TOOLFORMER_C_NOEXCEPT;
 
-// The ids of sequence `index`, I32 [ids].
+// The ids of sequence `index`, I32 [ids]: a copy. TOOLFORMER_ERROR_INVALID: no such split or index.
 TOOLFORMER_C_CHECKED toolformer_status toolformer_training_data_get(toolformer_training_data *data, int32_t split,
                                                                     size_t index, toolformer_tensor **out,
                                                                     toolformer_error **error) TOOLFORMER_C_NOEXCEPT;
@@ -59,7 +62,8 @@ TOOLFORMER_C_API void toolformer_dataset_options_init(toolformer_dataset_options
 // Joins annotations of all tools into C*. One thread at a time.
 typedef struct toolformer_dataset toolformer_dataset;
 
-// `options` may be NULL. The tokenizer is to be the one that the texts were annotated with.
+// `options` may be NULL. The tokenizer is to be the one that the texts were annotated with. TOOLFORMER_ERROR_INVALID:
+// an option out of range.
 TOOLFORMER_C_CHECKED toolformer_status toolformer_dataset_new(const toolformer_tokenizer *tokenizer,
                                                               const toolformer_dataset_options *options,
                                                               toolformer_dataset **out,
@@ -71,7 +75,7 @@ TOOLFORMER_C_CHECKED toolformer_status toolformer_dataset_add(toolformer_dataset
                                                               const toolformer_annotation *annotation,
                                                               toolformer_error **error) TOOLFORMER_C_NOEXCEPT;
 
-// A text that nobody annotated, to be learned as it is.
+// A text that nobody annotated, to be learned as it is. Copies it.
 TOOLFORMER_C_CHECKED toolformer_status toolformer_dataset_add_original(toolformer_dataset *dataset,
                                                                        const toolformer_document *document,
                                                                        toolformer_error **error) TOOLFORMER_C_NOEXCEPT;
@@ -166,6 +170,7 @@ typedef struct toolformer_tune_summary {
   int32_t reserved;
 } toolformer_tune_summary;
 
+// What came of the run; the folder's name lives as long as the handle.
 TOOLFORMER_C_CHECKED toolformer_status toolformer_tuned_get_summary(const toolformer_tuned *tuned,
                                                                     toolformer_tune_summary *out,
                                                                     toolformer_error **error) TOOLFORMER_C_NOEXCEPT;

@@ -1,5 +1,6 @@
 // Opens the library that is named, as hosts of other languages do, and says what toolformer_prepare says. With
-// "forked": a child does it too. With "twice": after the library was closed and opened again.
+// "forked": a child does it too. With "twice": after the library was closed and opened again. With "both" and the path of a
+// second copy: while that one is open and in use, and again after it was closed.
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
@@ -61,6 +62,14 @@ int main(int argc, char **argv) {
   if (argc < 2) return 2;
   const int result = try_it(argv[1]);
   if (argc > 2 && strcmp(argv[2], "twice") == 0) return result + try_it(argv[1]);
+  if (argc > 3 && strcmp(argv[2], "both") == 0) {
+    void *first = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL);
+    void *second = dlopen(argv[3], RTLD_NOW | RTLD_LOCAL);
+    if (first == NULL || second == NULL || first == second) return 9;
+    const int both = try_it(argv[3]) + try_it(argv[1]);
+    dlclose(second);
+    return result + both + try_it(argv[1]) + dlclose(first);
+  }
   if (argc > 2 && strcmp(argv[2], "forked") == 0) {
     fflush(stdout);
     const pid_t child = fork();

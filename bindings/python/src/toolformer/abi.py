@@ -257,7 +257,7 @@ toolformer_stream._fields_ = [("struct_size", c_size_t), ("next", toolformer_nex
 toolformer_judged_call._fields_ = [("struct_size", c_size_t), ("tool", toolformer_string), ("input", toolformer_string), ("result", toolformer_string), ("error", toolformer_string), ("position", c_int64), ("byte_offset", c_int64), ("probability", c_double), ("losses", toolformer_losses), ("verdict", c_int32), ("worked_out", c_int32), ("gain_is_bound", c_int32), ("reserved", c_int32)]
 toolformer_outcome._fields_ = [("struct_size", c_size_t), ("tool", toolformer_string), ("sampling", toolformer_sampling_counts), ("positions", c_int64), ("calls", c_int64), ("accepted", c_int32), ("reserved", c_int32)]
 toolformer_decode_options._fields_ = [("struct_size", c_size_t), ("tool_use", c_int32), ("reserved", c_int32), ("max_new_tokens", c_int64), ("opening_top_k", c_int64), ("max_calls", c_int64), ("max_call_tokens", c_int64), ("max_result_tokens", c_int64), ("temperature", c_double), ("seed", c_uint64), ("stop", POINTER(toolformer_string)), ("stop_count", c_size_t), ("on_event", toolformer_event_fn), ("event_data", c_void_p), ("interrupt", toolformer_interrupt), ("max_batch_rows", c_int64), ("max_read_tokens", c_int64)]
-toolformer_decoded_call._fields_ = [("struct_size", c_size_t), ("tool", toolformer_string), ("input", toolformer_string), ("result", toolformer_string), ("error", toolformer_string), ("byte_offset", c_int64), ("failed", c_int32), ("reserved", c_int32)]
+toolformer_decoded_call._fields_ = [("struct_size", c_size_t), ("tool", toolformer_string), ("input", toolformer_string), ("result", toolformer_string), ("error", toolformer_string), ("byte_offset", c_int64), ("failed", c_int32), ("reserved", c_int32), ("probability", c_double)]
 toolformer_threshold._fields_ = [("tool", toolformer_string), ("tau_f", c_double)]
 toolformer_dataset_options._fields_ = [("struct_size", c_size_t), ("thresholds", POINTER(toolformer_threshold)), ("threshold_count", c_size_t), ("max_texts_per_tool", c_int64), ("originals", c_double), ("development", c_double), ("seed", c_uint64), ("mask_results", c_int32), ("without_calls", c_int32)]
 toolformer_tune_progress._fields_ = [("struct_size", c_size_t), ("step", c_int64), ("steps", c_int64), ("loss", c_double), ("development_loss", c_double), ("gradient_norm", c_double), ("learning_rate", c_double), ("tokens", c_int64), ("seconds", c_double)]
@@ -384,6 +384,7 @@ FUNCTIONS = {
     "toolformer_generation_plain_text": (toolformer_string, [c_void_p]),
     "toolformer_generation_stop_reason": (c_int32, [c_void_p]),
     "toolformer_generation_tokens": (c_int64, [c_void_p]),
+    "toolformer_generation_probability": (c_double, [c_void_p]),
     "toolformer_generation_call_count": (c_size_t, [c_void_p]),
     "toolformer_generation_get_call": (c_int32, [c_void_p, c_size_t, POINTER(toolformer_decoded_call), POINTER(c_void_p)]),
     "toolformer_generation_free": (None, [c_void_p]),
