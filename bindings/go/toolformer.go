@@ -84,9 +84,11 @@ func (a *arena) free() {
 
 // handle owns a pointer of the library's until Close, or until it is collected.
 type handle[T any] struct {
-	mutex   sync.RWMutex
-	pointer *T
+	mutex   sync.Mutex
+	pointer *T // nil when it has been freed
 	free    func(*T)
+	users   int // calls that use the pointer
+	closed  bool
 }
 
 func own[T any](pointer *T, free func(*T)) *handle[T] {
@@ -95,22 +97,38 @@ func own[T any](pointer *T, free func(*T)) *handle[T] {
 	return h
 }
 
-// Close frees what the handle holds, after calls that use it have ended. It may be called more than once.
+// Close frees what the handle holds: now, or when the calls that use it have ended. It waits for nobody, so that a tool may
+// close the decoder that calls it, and may be called more than once.
 func (h *handle[T]) Close() {
-	h.mutex.Lock()
-	defer h.mutex.Unlock()
-	if h.pointer != nil {
-		h.free(h.pointer)
-		h.pointer = nil
-	}
 	runtime.SetFinalizer(h, nil)
+	h.change(func() { h.closed = true })
 }
 
 // use runs a function with the pointer, nil after Close, which the library answers with StatusInvalid.
 func (h *handle[T]) use(run func(*T)) {
-	h.mutex.RLock()
-	defer h.mutex.RUnlock()
-	run(h.pointer)
+	var pointer *T
+	h.change(func() {
+		h.users++
+		if !h.closed {
+			pointer = h.pointer
+		}
+	})
+	defer h.change(func() { h.users-- })
+	run(pointer)
+}
+
+// change frees the pointer where nobody is left who wants it.
+func (h *handle[T]) change(run func()) {
+	h.mutex.Lock()
+	run()
+	var done *T
+	if h.closed && h.users == 0 {
+		done, h.pointer = h.pointer, nil
+	}
+	h.mutex.Unlock()
+	if done != nil { // what is freed with it may be a tool, which may have anything to say
+		h.free(done)
+	}
 }
 
 // Version of the library that runs.
@@ -305,16 +323,24 @@ func (d *Decoder) Decode(prompt string, options DecodeOptions) (*Generation, err
 		given.max_new_tokens = C.int64_t(options.MaxNewTokens)
 	}
 	given.interrupt.timeout_ms = C.uint64_t(options.TimeoutMs)
-	if options.Cancel != nil {
-		given.interrupt.cancel = options.Cancel.pointer
-		defer runtime.KeepAlive(options.Cancel)
-	}
 	var generation *C.toolformer_generation
 	var failure *C.toolformer_error
 	var err error
-	d.use(func(decoder *C.toolformer_decoder) {
+	decode := func(decoder *C.toolformer_decoder) {
 		err = check(C.toolformer_decoder_decode(decoder, memory.view(prompt), &given, &generation, &failure), failure)
-	})
+	}
+	if options.Cancel == nil {
+		d.use(decode)
+	} else {
+		options.Cancel.use(func(token *C.toolformer_cancel_token) {
+			if token == nil {
+				err = &Error{StatusInvalid, "options.Cancel is closed", -1}
+				return
+			}
+			given.interrupt.cancel = token
+			d.use(decode)
+		})
+	}
 	if err != nil {
 		return nil, err
 	}

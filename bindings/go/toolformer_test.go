@@ -197,3 +197,51 @@ func TestInterrupts(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A handle is freed once: not while it is in use, nor when it is collected after Close.
+func TestClose(t *testing.T) {
+	frees := 0
+	value := 7
+	h := own(&value, func(*int) { frees++ })
+	h.use(func(outer *int) {
+		h.Close() // as a tool may that runs inside a call
+		h.use(func(inner *int) {
+			if inner != nil || frees != 0 {
+				t.Error("in use, and closed", inner, frees)
+			}
+		})
+		if outer != &value || frees != 0 {
+			t.Error("freed while in use")
+		}
+	})
+	h.Close()
+	if frees != 1 {
+		t.Error(frees)
+	}
+	h = nil
+	for i := 0; i < 5; i++ {
+		runtime.GC()
+		time.Sleep(time.Millisecond)
+	}
+	if frees != 1 {
+		t.Error("freed by the collector too")
+	}
+	token, err := NewCancelToken()
+	if err != nil {
+		t.Fatal(err)
+	}
+	token.Close()
+	token.Cancel()
+	model, registry := modelAndRegistry(t)
+	decoder, err := NewDecoder(model, registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := decoder.Decode("abc", DecodeOptions{Cancel: token}); statusOf(err) != StatusInvalid {
+		t.Error(err)
+	}
+	decoder.Close()
+	if _, err := decoder.Decode("abc", DecodeOptions{}); statusOf(err) != StatusInvalid {
+		t.Error(err)
+	}
+}

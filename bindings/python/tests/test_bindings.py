@@ -45,6 +45,19 @@ class BindingsTest(unittest.TestCase):
         with self.assertRaises(toolformer.Error):
             registry.execute("Number", "")
 
+        class Mute(Exception):
+            def __str__(self):
+                raise self
+
+        def refuse(text):
+            raise Mute()
+
+        registry.add("Mute", refuse)
+        with self.assertRaisesRegex(toolformer.Error, "Mute"):
+            registry.execute("Mute", "")
+        with self.assertRaisesRegex(TypeError, "'tau'"):
+            registry.add("Odd", str.upper, parameters={"tau": 1})
+
     def test_limits_are_passed_on(self):
         registry = toolformer.Registry()
         for bad in ({"max_concurrent_calls": -2}, {"max_retries": 101}, {"deadline": 1e12}, {"version": "1" * 257}):

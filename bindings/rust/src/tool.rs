@@ -100,39 +100,46 @@ impl From<&str> for ToolError {
 
 type Answer = dyn Fn(&Invocation<'_>) -> std::result::Result<String, ToolError> + Send + Sync;
 
+// No panic may leave a function that C calls, nor one of what a panic leaves behind, which may have a `Drop` of its own.
+fn contain<R>(run: impl FnOnce() -> R) -> std::result::Result<R, String> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
+        let message = match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+            (Some(message), _) => format!("the tool panicked: {}", message),
+            (_, Some(message)) => format!("the tool panicked: {}", message),
+            _ => "the tool panicked".to_string(),
+        };
+        if let Err(second) = catch_unwind(AssertUnwindSafe(move || drop(panic))) {
+            std::mem::forget(second);
+        }
+        message
+    })
+}
+
 unsafe extern "C" fn call(
     user_data: *mut c_void,
     invocation: *const ffi::toolformer_invocation,
     reply: *mut ffi::toolformer_reply,
 ) -> i32 {
-    // No panic may leave a function that C calls.
-    let answered = catch_unwind(AssertUnwindSafe(|| {
+    let answered = contain(|| {
         let answer = &*(user_data as *const Box<Answer>);
         answer(&Invocation(&*invocation))
-    }));
-    let error = match answered {
-        Ok(Ok(result)) => return ffi::toolformer_reply_write(reply, view(&result)),
+    });
+    match answered {
+        Ok(Ok(result)) => ffi::toolformer_reply_write(reply, view(&result)),
         Ok(Err(ToolError::Unavailable(error))) => {
             ffi::toolformer_reply_fail(reply, view(&error));
-            return ffi::TOOLFORMER_ERROR_IO;
+            ffi::TOOLFORMER_ERROR_IO
         }
-        Ok(Err(ToolError::Failed(error))) => error,
-        Err(panic) => match panic.downcast_ref::<&str>() {
-            Some(message) => format!("the tool panicked: {}", message),
-            None => match panic.downcast_ref::<String>() {
-                Some(message) => format!("the tool panicked: {}", message),
-                None => "the tool panicked".to_string(),
-            },
-        },
-    };
-    ffi::toolformer_reply_fail(reply, view(&error));
-    ffi::TOOLFORMER_ERROR_TOOL
+        Ok(Err(ToolError::Failed(error))) | Err(error) => {
+            ffi::toolformer_reply_fail(reply, view(&error));
+            ffi::TOOLFORMER_ERROR_TOOL
+        }
+    }
 }
 
 unsafe extern "C" fn destroy(user_data: *mut c_void) {
     let answer = Box::from_raw(user_data as *mut Box<Answer>);
-    // Nor may one that runs while the closure is dropped; there is nobody left to tell.
-    let _ = catch_unwind(AssertUnwindSafe(move || drop(answer)));
+    let _ = contain(move || drop(answer)); // there is nobody left to tell
 }
 
 impl Registry {

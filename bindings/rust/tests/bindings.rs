@@ -9,6 +9,14 @@ fn model() -> Model {
     Model::load(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/models/llama_gqa")).unwrap()
 }
 
+/// Whatever becomes of it, something panics.
+struct Bomb;
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("the bomb is dropped");
+    }
+}
+
 /// Counts how often it is dropped.
 struct Counted(Arc<AtomicUsize>);
 impl Drop for Counted {
@@ -29,6 +37,7 @@ fn tools_answer_fail_and_panic() {
     let tool = Tool { name: "Echo", ..Default::default() };
     registry.add(&tool, |call| match call.input().as_str() {
         "panic" => panic!("out of {}", "ink"),
+        "bomb" => std::panic::panic_any(Bomb),
         "fail" => Err("no %n".into()),
         input => Ok(input.to_uppercase()),
     }).unwrap();
@@ -39,6 +48,11 @@ fn tools_answer_fail_and_panic() {
     let panicked = registry.execute("Echo", "panic").unwrap_err();
     assert_eq!(panicked.status, ffi::TOOLFORMER_ERROR_TOOL);
     assert!(panicked.message.contains("panicked: out of ink"), "{}", panicked.message);
+    assert_eq!(registry.execute("Echo", "bomb").unwrap_err().message, "the tool panicked");
+    // A closure that cannot be dropped.
+    let bomb = Bomb;
+    let refused = Tool { name: "No name", ..Default::default() };
+    assert!(registry.add(&refused, move |_| Ok(std::mem::size_of_val(&bomb).to_string())).is_err());
     let _ = std::panic::take_hook();
     assert_eq!(registry.execute("Nobody", "").unwrap_err().status, ffi::TOOLFORMER_ERROR_NOT_FOUND);
 }

@@ -175,7 +175,11 @@ def _answer(user_data, invocation, reply):
         result = _tools[user_data](_text(library().toolformer_invocation_input(invocation)))
         return library().toolformer_reply_write(reply, _view(result))
     except BaseException as error:  # pylint: disable=broad-except
-        library().toolformer_reply_fail(reply, _view(str(error) or type(error).__name__))
+        try:
+            message = _view(str(error) or type(error).__name__)
+        except BaseException:  # pylint: disable=broad-except
+            message = _view(type(error).__name__)  # of one that cannot say what it is
+        library().toolformer_reply_fail(reply, message)
         if isinstance(error, TimeoutError):
             return abi.TOOLFORMER_ERROR_TIMEOUT
         return abi.TOOLFORMER_ERROR_IO if isinstance(error, ConnectionError) else abi.TOOLFORMER_ERROR_TOOL
@@ -213,6 +217,8 @@ class Registry(_Handle):
         given = _struct(abi.toolformer_tool, "toolformer_tool_init")
         numbers = _struct(abi.toolformer_parameters, "toolformer_parameters_init")
         for key, value in (parameters or {}).items():
+            if key not in ("tau_s", "tau_f", "k", "m"):
+                raise TypeError(f"parameters has '{key}', which is none of tau_s, tau_f, k and m")
             setattr(numbers, key, value)
         # What the struct refers to must live until the call has returned.
         words = [_view(word) for pair in [(name, instruction), (input_characters, "")] + list(examples) for word in pair]
