@@ -71,21 +71,6 @@ absl::StatusOr<Checkpoint> OpenCheckpoint(const std::string& path) {
   return OpenFile(path);
 }
 
-// Rows sampled from the start of each tensor: enough to tell fine-tunes of one model apart, cheap on large ones.
-absl::StatusOr<std::string> Fingerprint(const WeightFile& weights) {
-  uint64_t hash = HashBytes(weights.format());
-  for (const TensorInfo& tensor : weights.tensors()) {
-    hash = CombineSeeds({hash, HashBytes(tensor.name), HashBytes(tensor.type)});
-    for (const int64_t size : tensor.shape) hash = CombineSeeds({hash, static_cast<uint64_t>(size)});
-    std::vector<float> sample(tensor.shape.empty() ? 1 : std::min<int64_t>(tensor.shape.back(), 1 << 16));
-    if (static_cast<int64_t>(sample.size()) > tensor.elements) continue;
-    if (!weights.ReadF32(tensor.name, 0, sample).ok()) continue;  // of a type that the model does not use
-    hash =
-        CombineSeeds({hash, HashBytes({reinterpret_cast<const char*>(sample.data()), sample.size() * sizeof(float)})});
-  }
-  return fmt::format("{:016x}", hash);
-}
-
 // The config.json that WriteModel writes: the file's own where there is one.
 nlohmann::json ConfigToWrite(const Checkpoint& checkpoint, const Tokenizer& tokenizer) {
   nlohmann::json config = checkpoint.json;
@@ -113,6 +98,20 @@ absl::Status AddAdapter(const std::string& folder, ModelRead* read) {
 }
 
 }  // namespace
+
+absl::StatusOr<std::string> Fingerprint(const WeightFile& weights) {
+  uint64_t hash = HashBytes(weights.format());
+  for (const TensorInfo& tensor : weights.tensors()) {
+    hash = CombineSeeds({hash, HashBytes(tensor.name), HashBytes(tensor.type)});
+    for (const int64_t size : tensor.shape) hash = CombineSeeds({hash, static_cast<uint64_t>(size)});
+    std::vector<float> sample(tensor.shape.empty() ? 1 : std::min<int64_t>(tensor.shape.back(), 1 << 16));
+    if (static_cast<int64_t>(sample.size()) > tensor.elements) continue;
+    if (!weights.ReadF32(tensor.name, 0, sample).ok()) continue;  // of a type that the model does not use
+    hash =
+        CombineSeeds({hash, HashBytes({reinterpret_cast<const char*>(sample.data()), sample.size() * sizeof(float)})});
+  }
+  return fmt::format("{:016x}", hash);
+}
 
 absl::StatusOr<ModelRead> ReadModel(const std::string& path, const ReadModelOptions& options) {
   TF_ASSIGN_OR_RETURN(Checkpoint checkpoint, OpenCheckpoint(path));

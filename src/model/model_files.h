@@ -36,6 +36,10 @@ struct ReadModelOptions {
   std::function<void(uint64_t done, uint64_t total)> progress;
 };
 
+// A hash of the weights' names, types, shapes and rows sampled from the start of each tensor: enough to tell fine-tunes
+// of one model apart, cheap on large ones.
+absl::StatusOr<std::string> Fingerprint(const WeightFile& weights);
+
 // Reads a .gguf file or a Hugging Face folder. Errors as Model::Load.
 absl::StatusOr<ModelRead> ReadModel(const std::string& path, const ReadModelOptions& options);
 

@@ -3,6 +3,8 @@
 #define TOOLFORMER_SRC_TEXT_PIECE_TOKENIZER_H_
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -30,6 +32,7 @@ struct TokenizerParts {
   std::vector<PreTokenizerStep> pre_tokenizer;
   int32_t start_id = 0;
   std::vector<int32_t> end_ids;
+  std::map<std::string, int32_t, std::less<>> control_tokens;  // by their spelling
 };
 
 class PieceTokenizer : public Tokenizer {
@@ -43,6 +46,7 @@ class PieceTokenizer : public Tokenizer {
   int32_t vocab_size() const override { return vocabulary().size(); }
   int32_t start_id() const override { return parts_.start_id; }
   const std::vector<int32_t>& end_ids() const override { return parts_.end_ids; }
+  const std::map<std::string, int32_t, std::less<>>& control_tokens() const { return parts_.control_tokens; }
 
  private:
   struct Scratch;
@@ -61,6 +65,12 @@ class PieceTokenizer : public Tokenizer {
 absl::StatusOr<std::shared_ptr<const Tokenizer>> LoadGgufTokenizer(const std::string& file);
 absl::StatusOr<std::shared_ptr<const Tokenizer>> LoadJsonTokenizer(const std::string& file);
 absl::StatusOr<std::shared_ptr<const Tokenizer>> LoadSentencePieceTokenizer(const std::string& file);
+// A model of SentencePiece by itself, whatever stands beside it, and the spelling of its pieces by id.
+struct PlainSentencePiece {
+  std::shared_ptr<const Tokenizer> tokenizer;
+  std::vector<std::string> pieces;
+};
+absl::StatusOr<PlainSentencePiece> LoadPlainSentencePiece(const std::string& file);
 // A folder with vocab.json and merges.txt, or with vocab.txt.
 absl::StatusOr<std::shared_ptr<const Tokenizer>> LoadMergesTokenizer(const std::string& path);
 absl::StatusOr<std::shared_ptr<const Tokenizer>> LoadWordPieceTokenizer(const std::string& path);

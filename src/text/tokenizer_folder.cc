@@ -72,7 +72,10 @@ std::string TokenizerFolder::TokenizerClass() const {
                                                                       {"xglm", "XGLMTokenizer"},
                                                                       {"bert", "BertTokenizer"},
                                                                       {"distilbert", "DistilBertTokenizer"},
-                                                                      {"xlm-roberta", "XLMRobertaTokenizer"}};
+                                                                      {"xlm-roberta", "XLMRobertaTokenizer"},
+                                                                      {"m2m_100", "NllbTokenizer"},
+                                                                      {"t5", "T5Tokenizer"},
+                                                                      {"mt5", "T5Tokenizer"}};
     const std::string family = StringOr(config_, "model_type");
     for (const auto& [model, tokenizer] : kFamilies) {
       if (family == model) name = tokenizer;

@@ -100,6 +100,9 @@ absl::Status Reader::ReadSpecialIds() {
   TF_ASSIGN_OR_RETURN(const SpecialIds ids, FindSpecialIds(root_, file_, model_.pieces, special));
   parts_.start_id = ids.start;
   parts_.end_ids = ids.ends;
+  special.insert(special.end(), ids.ends.begin(), ids.ends.end());
+  special.push_back(ids.start);
+  for (const int32_t id : special) parts_.control_tokens.emplace(model_.pieces.Get(id), id);
   return absl::OkStatus();
 }
 

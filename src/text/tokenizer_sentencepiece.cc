@@ -5,6 +5,7 @@
 
 #include "src/base/file.h"
 #include "src/base/status.h"
+#include "src/text/language_codes.h"
 #include "src/text/piece_tokenizer.h"
 #include "src/text/sentencepiece_model.h"
 #include "src/text/tokenizer_folder.h"
@@ -28,13 +29,19 @@ class Builder {
  public:
   Builder(const std::string& file, SentencePieceModel model) : file_(file), model_(std::move(model)) {}
 
+  // With what the files beside the model say.
   absl::StatusOr<std::shared_ptr<const Tokenizer>> Build();
+  absl::StatusOr<std::shared_ptr<const Tokenizer>> BuildPlain();
 
  private:
+  absl::Status CheckType() const;
+  absl::StatusOr<std::shared_ptr<const Tokenizer>> Finish();
+  void AddFamilyTokens(const std::string& tokenizer_class, const TokenizerFolder& folder);
   absl::Status ShiftIds(const std::string& tokenizer_class);
   absl::Status ReadAddedTokens(const TokenizerFolder& folder);
   absl::Status ReadAddedToken(const json& token, const std::string& where);
   absl::Status ReadSpecialIds();
+  absl::Status ReadPlainIds();
   absl::Status AddNormalizer();
   absl::StatusOr<Token> MakeToken(size_t id);
   absl::StatusOr<Vocabulary> MakeVocabulary();
@@ -51,12 +58,13 @@ class Builder {
 // are not special, one further than in the model.
 absl::Status Builder::ShiftIds(const std::string& tokenizer_class) {
   constexpr char kModelName[] = "sentencepiece.bpe.model";
-  const bool is_fairseq = tokenizer_class == "XGLMTokenizer" || tokenizer_class == "XLMRobertaTokenizer";
+  const bool is_fairseq = tokenizer_class == "XGLMTokenizer" || tokenizer_class == "XLMRobertaTokenizer" ||
+                          tokenizer_class == "NllbTokenizer";
   if (!is_fairseq && std::filesystem::path(file_).filename() != kModelName) return absl::OkStatus();
   if (!is_fairseq && !tokenizer_class.empty()) {
     return Unimplemented(
-        "{}: tokenizer_class is {}; supported with this file are XGLMTokenizer and XLMRobertaTokenizer", file_,
-        Quote(tokenizer_class));
+        "{}: tokenizer_class is {}; supported with this file are XGLMTokenizer, XLMRobertaTokenizer and NllbTokenizer",
+        file_, Quote(tokenizer_class));
   }
   std::vector<Piece>& pieces = model_.pieces;
   if (pieces.size() < 3 || pieces[0].kind != TokenKind::kUnknown || pieces[1].piece != "<s>" ||
@@ -71,6 +79,20 @@ absl::Status Builder::ShiftIds(const std::string& tokenizer_class) {
     for (int i = 0; i < 7; ++i) pieces.push_back({fmt::format("<madeupword{}>", i), 0, TokenKind::kControl});
   }
   return absl::OkStatus();
+}
+
+// Tokens that a family's tokenizer adds by itself where no file gives their ids.
+void Builder::AddFamilyTokens(const std::string& tokenizer_class, const TokenizerFolder& folder) {
+  if (JsonMember(folder.tokenizer_config(), "added_tokens_decoder").is_object()) return;
+  const auto add = [this](std::string piece) { model_.pieces.push_back({std::move(piece), 0, TokenKind::kControl}); };
+  if (tokenizer_class == "NllbTokenizer") {
+    for (const std::string_view code : NllbLanguages()) add(std::string(code));
+    add("<mask>");
+  } else if (tokenizer_class == "T5Tokenizer") {
+    const json& extra = JsonMember(folder.tokenizer_config(), "extra_ids");
+    const bool known = extra.is_number_integer() && extra >= 0 && extra <= 10000;
+    for (int i = known ? extra.get<int>() : 100; i-- > 0;) add(fmt::format("<extra_id_{}>", i));
+  }
 }
 
 absl::Status Builder::ReadAddedToken(const json& token, const std::string& where) {
@@ -127,6 +149,7 @@ absl::Status Builder::ReadSpecialIds() {
     if (piece.piece.empty()) continue;
     TF_RETURN_IF_ERROR(pieces_.Add(piece.piece, id, fmt::format("{}: pieces[{}]", file_, i)));
     if (piece.kind == TokenKind::kControl) special.push_back(id);
+    if (piece.kind == TokenKind::kControl) parts_.control_tokens.emplace(piece.piece, id);
   }
   const auto if_control = [&](int32_t id) {
     const bool is_control = id >= 0 && static_cast<size_t>(id) < model_.pieces.size() &&
@@ -139,6 +162,17 @@ absl::Status Builder::ReadSpecialIds() {
   parts_.end_ids = ids.ends;
   for (const int32_t id : ids.ends) model_.pieces[static_cast<size_t>(id)].kind = TokenKind::kControl;
   model_.pieces[static_cast<size_t>(ids.start)].kind = TokenKind::kControl;
+  return absl::OkStatus();
+}
+
+// Nothing but the model says what begins or ends a text.
+absl::Status Builder::ReadPlainIds() {
+  for (size_t i = 0; i < model_.pieces.size(); ++i) {
+    const Piece& piece = model_.pieces[i];
+    const auto id = static_cast<int32_t>(i);
+    TF_RETURN_IF_ERROR(pieces_.Add(piece.piece, id, fmt::format("{}: pieces[{}]", file_, i)));
+    if (piece.kind == TokenKind::kControl) parts_.control_tokens.emplace(piece.piece, id);
+  }
   return absl::OkStatus();
 }
 
@@ -211,17 +245,35 @@ absl::StatusOr<WordEncoder> Builder::MakeEncoder(Vocabulary vocabulary) const {
   return WordEncoder(Bpe(std::move(vocabulary), std::vector<float>(scores.begin(), scores.end()), options));
 }
 
-absl::StatusOr<std::shared_ptr<const Tokenizer>> Builder::Build() {
-  if (model_.type != SentencePieceModel::Type::kUnigram && model_.type != SentencePieceModel::Type::kBpe) {
-    return Unimplemented("{}: trainer_spec.model_type is {}; supported are unigram and bpe", file_,
-                         model_.type == SentencePieceModel::Type::kWord ? "word" : "char");
+absl::Status Builder::CheckType() const {
+  if (model_.type == SentencePieceModel::Type::kUnigram || model_.type == SentencePieceModel::Type::kBpe) {
+    return absl::OkStatus();
   }
+  return Unimplemented("{}: trainer_spec.model_type is {}; supported are unigram and bpe", file_,
+                       model_.type == SentencePieceModel::Type::kWord ? "word" : "char");
+}
+
+absl::StatusOr<std::shared_ptr<const Tokenizer>> Builder::Build() {
+  TF_RETURN_IF_ERROR(CheckType());
   TF_ASSIGN_OR_RETURN(const TokenizerFolder folder,
                       TokenizerFolder::Open(std::filesystem::path(file_).parent_path().string()));
-  TF_RETURN_IF_ERROR(ShiftIds(folder.TokenizerClass()));
+  const std::string tokenizer_class = folder.TokenizerClass();
+  TF_RETURN_IF_ERROR(ShiftIds(tokenizer_class));
+  AddFamilyTokens(tokenizer_class, folder);
   model_pieces_ = model_.pieces.size();
   TF_RETURN_IF_ERROR(ReadAddedTokens(folder));
   TF_RETURN_IF_ERROR(ReadSpecialIds());
+  return Finish();
+}
+
+absl::StatusOr<std::shared_ptr<const Tokenizer>> Builder::BuildPlain() {
+  TF_RETURN_IF_ERROR(CheckType());
+  model_pieces_ = model_.pieces.size();
+  TF_RETURN_IF_ERROR(ReadPlainIds());
+  return Finish();
+}
+
+absl::StatusOr<std::shared_ptr<const Tokenizer>> Builder::Finish() {
   TF_RETURN_IF_ERROR(AddNormalizer());
   TF_ASSIGN_OR_RETURN(Vocabulary vocabulary, MakeVocabulary());
   TF_ASSIGN_OR_RETURN(WordEncoder encoder, MakeEncoder(std::move(vocabulary)));
@@ -234,6 +286,15 @@ absl::StatusOr<std::shared_ptr<const Tokenizer>> LoadSentencePieceTokenizer(cons
   TF_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(file, kMaxFileBytes));
   TF_ASSIGN_OR_RETURN(SentencePieceModel model, SentencePieceModel::Parse(bytes, file));
   return Builder(file, std::move(model)).Build();
+}
+
+absl::StatusOr<PlainSentencePiece> LoadPlainSentencePiece(const std::string& file) {
+  TF_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(file, kMaxFileBytes));
+  TF_ASSIGN_OR_RETURN(SentencePieceModel model, SentencePieceModel::Parse(bytes, file));
+  PlainSentencePiece plain;
+  for (const Piece& piece : model.pieces) plain.pieces.push_back(piece.piece);
+  TF_ASSIGN_OR_RETURN(plain.tokenizer, Builder(file, std::move(model)).BuildPlain());
+  return plain;
 }
 
 }  // namespace toolformer

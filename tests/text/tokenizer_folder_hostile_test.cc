@@ -295,7 +295,8 @@ TEST_CASE("vocab.txt and sentencepiece.bpe.model: malformed") {
   WriteText(folder.file("tokenizer_config.json"), R"({"tokenizer_class": "EsmTokenizer"})");
   CheckRefused(folder.path(), kUnsupported, "\"EsmTokenizer\"; supported");
   WriteText(folder.file("sentencepiece.bpe.model"), SoundPieces());
-  CheckRefused(folder.path(), kUnsupported, "supported with this file are XGLMTokenizer and XLMRobertaTokenizer");
+  CheckRefused(folder.path(), kUnsupported,
+               "supported with this file are XGLMTokenizer, XLMRobertaTokenizer and NllbTokenizer");
   WriteText(folder.file("tokenizer_config.json"), "{}");
   WriteText(folder.file("sentencepiece.bpe.model"), PieceField("a", 0, 1));
   CheckRefused(folder.path(), kUnsupported, "do not begin with <unk>, <s> and </s>");
