@@ -15,6 +15,8 @@ typedef struct Shared {
   toolformer_executor *executor;
   toolformer_decoder *decoder;
   toolformer_cancel_token *token;
+  toolformer_cancel_token *theirs;  // of the thread that cancels
+  int passes;                       // of the model, before it has something to cancel
   atomic_int busy, done;
 } Shared;
 
@@ -79,11 +81,17 @@ static void *crowd(void *argument) {
   return NULL;
 }
 
+// While the decoder is at work, and so refuses this thread.
 static void *cancel_soon(void *argument) {
-  toolformer_cancel_token *token = argument;
-  sleep_ms(50);
-  toolformer_cancel_token_cancel(token);
-  toolformer_cancel_token_free(token);
+  Shared *shared = argument;
+  const int before = shared->passes;
+  for (int i = 0; i < 10000 && shared->script.forwards == before; ++i) sleep_ms(1);
+  toolformer_generation *generation = NULL;
+  FAILS(TOOLFORMER_ERROR_BUSY, "decoder is in use", toolformer_decoder_decode, shared->decoder, toolformer_str("x"), NULL,
+        &generation);
+  CHECK(generation == NULL);
+  toolformer_cancel_token_cancel(shared->theirs);
+  toolformer_cancel_token_free(shared->theirs);
   return NULL;
 }
 
@@ -108,17 +116,17 @@ void test_threads(void) {
   CHECK(shared.done >= 1 && shared.done + shared.busy == 5 * kThreads);
 
   // A decode that would go on for long, cancelled from a thread with a handle of its own.
-  toolformer_cancel_token *theirs = NULL;
   CALL(toolformer_cancel_token_new, &shared.token);
-  CALL(toolformer_cancel_token_share, shared.token, &theirs);
+  CALL(toolformer_cancel_token_share, shared.token, &shared.theirs);
   toolformer_decode_options options;
   toolformer_decode_options_init(&options, sizeof(options));
   options.max_new_tokens = 4000;
   options.tool_use = TOOLFORMER_TOOLS_DISABLED;
   options.interrupt.cancel = shared.token;
   shared.script.slow_ms = 2;
+  shared.passes = shared.script.forwards;
   pthread_t thread;
-  CHECK(pthread_create(&thread, NULL, cancel_soon, theirs) == 0);
+  CHECK(pthread_create(&thread, NULL, cancel_soon, &shared) == 0);
   toolformer_generation *generation = NULL;
   FAILS(TOOLFORMER_ERROR_CANCELLED, NULL, toolformer_decoder_decode, shared.decoder, toolformer_str("endless"),
         &options, &generation);
