@@ -242,7 +242,7 @@ main() {
     demo) ;;
     bench) packages+=(python3-xapian) ;;
     # Compilers of the languages that the C interface is bound to, and what holds its ABI.
-    test) packages+=(abigail-tools cargo clang golang-go libprotobuf-dev python3-pip rustc) ;;
+    test) packages+=(abigail-tools cargo clang golang-go libprotobuf-dev python3-numpy python3-pip rustc) ;;
     dev) packages+=(clang-format clang-tidy) ;;
     *) fail "unknown argument '$mode'; usage: scripts/setup.sh [demo|test|dev|bench]" ;;
   esac

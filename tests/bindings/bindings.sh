@@ -10,6 +10,15 @@ mkdir -p "$scratch"
 fail() { echo "bindings.sh: $*" >&2; exit 1; }
 need() { command -v "$1" >/dev/null || fail "$1 is not installed (scripts/setup.sh test installs it)"; }
 
+# find_python MODULES: a Python that has them.
+find_python() {
+  local python
+  for python in python3 /usr/bin/python3; do
+    if PYTHONPATH='' "$python" -c "import $1" 2>/dev/null; then echo "$python"; return; fi
+  done
+  return 1
+}
+
 export LD_LIBRARY_PATH="$lib" OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=1
 export TOOLFORMER_LIBRARY="$lib/libtoolformer_c.so" PYTHONPATH="$root/bindings/python/src"
 export CGO_CFLAGS="-I$root/capi/include -O1" CGO_LDFLAGS="-L$lib" GODEBUG=cgocheck=2
@@ -73,10 +82,7 @@ check_packages() {
   cp -r "$root/bindings/python" "$folder/package"
   # Without a network: by a Python that has what builds packages.
   local python
-  for python in python3 /usr/bin/python3 none; do
-    [[ "$python" != none ]] || fail "python3 has no pip, setuptools and wheel (scripts/setup.sh test installs them)"
-    ! PYTHONPATH='' "$python" -c 'import setuptools, wheel, pip' 2>/dev/null || break
-  done
+  python=$(find_python 'setuptools, wheel, pip') || fail "no python3 has pip, setuptools and wheel (scripts/setup.sh test installs them)"
   PYTHONPATH='' TMPDIR="$folder" "$python" -m pip install --quiet --disable-pip-version-check --no-index --no-build-isolation --target "$folder/site" \
     "$folder/package" >"$folder/pip.log" 2>&1 || { cat "$folder/pip.log" >&2; fail "pip does not install bindings/python"; }
   first_program "$root/bindings/python/README.md" python >"$folder/python/main.py"
@@ -90,7 +96,12 @@ check_packages() {
 }
 
 case "$1" in
-  python) python3 -m unittest discover -s "$root/bindings/python/tests" ;;
+  python)
+    python3 -m unittest discover -s "$root/bindings/python/tests"
+    # With numpy, which another Python may have.
+    python=$(find_python numpy) || fail "no python3 has numpy (scripts/setup.sh test installs it)"
+    TOOLFORMER_TEST_NUMPY=1 "$python" -m unittest discover -s "$root/bindings/python/tests" -k numpy
+    ;;
   rust)
     build_rust tests/bindings.rs --test
     "$scratch/rust_bindings" --test-threads 1

@@ -1,9 +1,12 @@
 """What Python adds to the C interface: layout, ownership, exceptions. The model is a small fixture of the project."""
 import ctypes
 import gc
+import os
 import pathlib
+import sys
 import threading
 import unittest
+import unittest.mock
 
 import toolformer
 from toolformer import abi
@@ -118,12 +121,33 @@ class BindingsTest(unittest.TestCase):
     def test_logits(self):
         model = toolformer.Model(MODEL)
         ids = [0] + model.encode("abc")
-        rows = model.logits(ids)
+        with unittest.mock.patch.dict(sys.modules, {"numpy": None}):  # as where it is not installed
+            rows = model.logits(ids)
+            again = model.logits(ids[:1])
+        self.assertIsInstance(rows, list)
         self.assertEqual((len(rows), len(rows[0])), (len(ids), 320))
-        first = [float(x) for x in rows[0]]
-        again = model.logits(ids[:1])
+        self.assertEqual(rows[0][:], again[0][:])
+
+    def test_logits_as_numpy_has_them(self):
+        try:
+            import numpy
+        except ImportError:
+            self.assertNotIn("TOOLFORMER_TEST_NUMPY", os.environ, "numpy is not installed")
+            self.skipTest("numpy is not installed")
+        model = toolformer.Model(MODEL)
+        ids = [0] + model.encode("abc")
+        view = model.logits(ids)
+        self.assertEqual((view.shape, view.dtype), ((len(ids), 320), numpy.dtype("float32")))
+        base = view
+        while isinstance(base, numpy.ndarray):
+            base = base.base
+        self.assertIsInstance(base, ctypes.Array)  # over the library's own memory, which lives as long as the view
+        part = view[1:, :5]
+        with unittest.mock.patch.dict(sys.modules, {"numpy": None}):
+            expected = [row[:5] for row in model.logits(ids)[1:]]
+        del model, view
         gc.collect()
-        self.assertEqual(first, [float(x) for x in again[0]])
+        self.assertEqual(part.tolist(), expected)
 
     def test_threads(self):
         model, registry = toolformer.Model(MODEL), toolformer.Registry()
