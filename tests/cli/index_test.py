@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import pty
 import signal
 import time
 import unittest
@@ -86,6 +87,24 @@ class IndexTest(ProgramTest):
         self.fails(2, "A subcommand is required", "index")
         write(os.path.join(index, "part-000000"), b"short")
         self.fails(1, "part-000000: damaged", "index", "search", "--index", index, "a")
+
+    def test_help_teaches(self):
+        for command in ([], ["build"], ["search"], ["show"]):
+            code, out, err = run("index", *command, "--help")
+            self.assertEqual((code, err), (0, b""))
+            self.assertIn(b"Example" if command else b"--help' tells more", out)
+
+    def test_progress_on_a_terminal_only(self):
+        leader, follower = pty.openpty()
+        process = start("index", "build", "--out", self.path("index"), DOCUMENTS, stderr=follower)
+        os.close(follower)
+        out, _ = process.communicate()
+        shown = os.read(leader, 65536)
+        os.close(leader)
+        self.assertEqual(process.returncode, 0)
+        self.assertRegex(shown, rb"^\r\x1b\[K\[[#.]{24}\] +\d+%  \d+ documents, \d+ passages")
+        self.assertTrue(shown.endswith(b"\r\x1b[K"), shown)
+        self.assertRegex(out.decode(), r"900 documents, 900 passages, 0\.18 MB of text, [\d.]+ MB on the disk; [\d.]+ s\n$")
 
     def test_killed_anywhere(self):
         command = ["index", "build", "--part-passages", 60]

@@ -13,8 +13,8 @@ ENVIRONMENT = dict(os.environ, OMP_NUM_THREADS="1")  # small matrices: more thre
 
 def start(*arguments, **options):
     options.setdefault("stdin", subprocess.DEVNULL)
-    return subprocess.Popen([PROGRAM, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            env=ENVIRONMENT, **options)
+    options.setdefault("stderr", subprocess.PIPE)
+    return subprocess.Popen([PROGRAM, *map(str, arguments)], stdout=subprocess.PIPE, env=ENVIRONMENT, **options)
 
 
 def run(*arguments, stdin=None, **options):
