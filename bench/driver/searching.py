@@ -121,7 +121,7 @@ def part(values, share):
 
 def speed_settings(session):
     session.search_files = corpus()
-    return {"model": "no model", **files_settings(session.search_files), "queries": 500, "limit": 10, "threads": 1,
+    return {"model": "no model", **files_settings(session.search_files), "queries": 200, "limit": 10, "threads": 1,
             "rounds": session.options.rounds or 5}
 
 

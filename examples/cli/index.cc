@@ -242,7 +242,7 @@ CLI::App* AddBuild(CLI::App* parent, IndexFlags* flags) {
   app->add_option("--out", flags->folder, "the folder of the index; made if it is not there")
       ->required()
       ->type_name("FOLDER");
-  app->add_option("files", flags->files, "the documents")->required()->type_name("FILE...");
+  app->add_option("files", flags->files, "the documents")->required()->type_name("FILE");
   app->add_option("--language", flags->options.language,
                   "how words are brought to their stems: english, another language of Snowball's, or none")
       ->capture_default_str();
@@ -266,7 +266,7 @@ CLI::App* AddSearch(CLI::App* parent, IndexFlags* flags) {
   app->description(
       "Prints the passages that match best, best first. Without a query it reads one a line from standard input.");
   AddFolder(app, flags);
-  app->add_option("query", flags->words, "words to search for")->type_name("WORD...");
+  app->add_option("query", flags->words, "words to search for")->type_name("WORD");
   app->add_option("--limit", flags->limit, "results of a page")->capture_default_str()->check(CLI::Range(1, 1000));
   app->add_option("--page", flags->page, "page of results")->capture_default_str()->check(CLI::Range(1, 1000));
   CLI::Option* json = app->add_flag("--json", flags->json, "a JSON object for each result");

@@ -36,6 +36,11 @@ bool EndsSentence(std::string_view word) {
   return !word.empty() && (word.back() == '.' || word.back() == '!' || word.back() == '?');
 }
 
+// A passage may begin inside a sentence, as a small letter shows.
+bool BeginsSentence(const std::vector<std::string_view>& words, size_t at) {
+  return at == 0 ? !(words[0][0] >= 'a' && words[0][0] <= 'z') : EndsSentence(words[at - 1]);
+}
+
 // Where the best `count` words begin.
 size_t BestWindow(const std::vector<std::string_view>& words, std::string_view query, size_t count) {
   const absl::StatusOr<std::unique_ptr<Analyzer>> analyzer = Analyzer::Make("english");
@@ -55,8 +60,7 @@ size_t BestWindow(const std::vector<std::string_view>& words, std::string_view q
     for (const size_t term : hits[end]) different += times[term]++ == 0 ? 1 : 0;
     if (end + 1 < count) continue;
     const size_t begin = end + 1 - count;
-    const bool sentence = begin == 0 || EndsSentence(words[begin - 1]);
-    const size_t score = 2 * different + (sentence ? 1 : 0);
+    const size_t score = 2 * different + (BeginsSentence(words, begin) ? 1 : 0);
     if (score > best_score) {
       best = begin;
       best_score = score;
@@ -73,7 +77,7 @@ std::string Snippet(std::string_view text, std::string_view query, int64_t words
   const size_t count = std::min(all.size(), static_cast<size_t>(std::max<int64_t>(words, 1)));
   const size_t begin = count < all.size() ? BestWindow(all, query, count) : 0;
   std::string snippet;
-  if (begin > 0 && !EndsSentence(all[begin - 1])) snippet = "...";
+  if (count < all.size() && !BeginsSentence(all, begin)) snippet = "...";
   for (size_t i = begin; i < begin + count; ++i) {
     if (!snippet.empty()) snippet += ' ';
     snippet += all[i];

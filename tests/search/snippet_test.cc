@@ -17,6 +17,8 @@ TEST_CASE("a snippet is the part with the words that were asked for") {
   CHECK(Snippet(text, "roasting beans", 4) == "... made of roasted beans ...");
   CHECK(Snippet(text, "", 4) == "Tea is a drink.");
   CHECK(Snippet(text, "zebra", 2) == "Tea is ...");
+  CHECK(Snippet("of it. Then tea came. More", "tea", 3) == "Then tea came.");
+  CHECK(Snippet("of it. Then tea came.", "tea", 30) == "of it. Then tea came.");
   CHECK(Snippet("", "tea", 4).empty());
   CHECK(Snippet("one two", "two", 0) == "... two");
 }
