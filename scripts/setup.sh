@@ -2,7 +2,7 @@
 # Installs what the project needs and is not there yet. Run again at any time: what is complete is left alone.
 #
 #   scripts/setup.sh [demo]   what a build and the demo need
-#   scripts/setup.sh test     and Gemma 3 270M, the second model of the tests, and other compilers
+#   scripts/setup.sh test     and Gemma 3 270M, the second model of the tests, other compilers, and servers that the tests talk to
 #   scripts/setup.sh dev      and clang-format and clang-tidy
 #   scripts/setup.sh bench    and the peers of the benchmarks, into .deps/bench/
 #
@@ -26,6 +26,8 @@ gemma_sha256=a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818
 llama_version=0.3.36
 peers=("torch==$torch_version" transformers==5.23.0 tokenizers==0.23.3 gguf==0.19.0 accelerate==1.15.0 numpy diskcache
        bm25s==0.3.16 PyStemmer)
+# Servers of the Model Context Protocol that are not ours.
+servers=(mcp==2.3.0 mcp-server-time==2026.10.19)
 
 packages=(build-essential ca-certificates ccache cmake doctest-dev git libabsl-dev libcli11-dev libcurl4-openssl-dev libfmt-dev
           libpcre2-dev libpugixml-dev libutf8proc-dev ninja-build nlohmann-json3-dev pkg-config python3 zlib1g-dev)
@@ -35,6 +37,7 @@ deps="$PWD/.deps"
 python_folder="$deps/python"
 gemma_file="$deps/models/gemma-3-270m-Q4_K_M.gguf"
 bench_folder="$deps/bench"
+servers_folder="$deps/mcp"
 scratch="$deps/tmp"
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -62,6 +65,8 @@ python_complete() {
 }
 
 peers_complete() { [[ -x "$bench_folder/python3" && "$(cat "$bench_folder/installed" 2>/dev/null)" == "${peers[*]}" ]]; }
+
+servers_complete() { [[ -x "$servers_folder/python3" && "$(cat "$servers_folder/installed" 2>/dev/null)" == "${servers[*]}" ]]; }
 
 # Its build takes minutes and may fail: one that failed is not tried again at every run.
 llama_complete() {
@@ -201,6 +206,23 @@ PYTHON
   mv "$scratch/gemma.gguf" "$gemma_file"
 }
 
+# A launcher, as for the peers below.
+install_servers() {
+  local new="$servers_folder/packages.new" real
+  say "servers that the tests talk to: ${servers[*]}"
+  rm -rf "$new"
+  mkdir -p "$servers_folder"
+  if ! run_pip install --target "$new" --no-compile "${servers[@]}"; then
+    fail "$(explain_pip_failure "$scratch/pip.log" "the servers that the tests talk to are not installed")"
+  fi
+  rm -rf "$servers_folder/packages" "$servers_folder/installed"
+  mv "$new" "$servers_folder/packages"
+  real=$("$python" -c 'import sys; print(sys.executable)')
+  printf '#!/bin/sh\nPYTHONDONTWRITEBYTECODE=1 PYTHONPATH="%s" exec "%s" "$@"\n' "$servers_folder/packages" "$real" >"$servers_folder/python3"
+  chmod +x "$servers_folder/python3"
+  echo "${servers[*]}" >"$servers_folder/installed"
+}
+
 # The peers, with a launcher that finds them: the Python that they were installed for, and their folder on its path.
 install_peers() {
   local new="$bench_folder/packages.new"
@@ -254,24 +276,26 @@ main() {
     flock 9
   fi
 
-  local need_python=0 need_gemma=0 need_peers=0 need_llama=0
+  local need_python=0 need_gemma=0 need_servers=0 need_peers=0 need_llama=0
   python_complete "$python_folder" || need_python=1
   [[ "$mode" == demo || "$mode" == bench ]] || gemma_complete || need_gemma=1
+  [[ "$mode" != test ]] || servers_complete || need_servers=1
   if [[ "$mode" == bench ]]; then
     peers_complete || need_peers=1
     if (( need_peers )) || ! llama_complete; then need_llama=1; fi
   fi
-  if (( need_python || need_gemma || need_peers || need_llama )) && ! find_python >/dev/null; then packages+=(python3-pip); fi
+  if (( need_python || need_gemma || need_servers || need_peers || need_llama )) && ! find_python >/dev/null; then packages+=(python3-pip); fi
 
   rm -rf "$scratch"
   mkdir -p "$scratch"
   trap 'rm -rf "$scratch"' EXIT
   install_debian_packages
-  if (( need_python || need_gemma || need_peers || need_llama )); then
+  if (( need_python || need_gemma || need_servers || need_peers || need_llama )); then
     python=$(find_python) || fail "no python3 between 3.10 and 3.14 that has pip (python3 is $(python3 -V 2>&1 || true));" \
         "libtorch $torch_version is published for those versions only"
     if (( need_python )); then install_python_packages; fi
     if (( need_gemma )); then install_gemma; fi
+    if (( need_servers )); then install_servers; fi
     if (( need_peers )); then install_peers; fi
     if (( need_llama )); then install_llama; fi
   fi

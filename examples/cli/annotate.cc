@@ -411,6 +411,7 @@ Subcommand AddAnnotate(CLI::App* parent) {
       ->delimiter(',')
       ->allow_extra_args(false)
       ->type_name("NAMES");
+  AddToolsFileFlag(app, &flags->tools);
   AddWikiIndexFlag(app, &flags->tools);
   app->add_option("--out", flags->out, "the texts with at least one kept call")->required()->type_name("FILE.jsonl");
   app->add_option("--candidates", flags->candidates, "every text with every candidate and verdict")

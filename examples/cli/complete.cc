@@ -214,6 +214,7 @@ Subcommand AddComplete(CLI::App* parent) {
       ->delimiter(',')
       ->allow_extra_args(false)
       ->type_name("NAMES");
+  AddToolsFileFlag(app, &flags->tools);
   app->add_flag("--no-tools", flags->no_tools, "the opening of a call has probability 0 (paper, footnote 5)");
   app->add_flag("--in-context", flags->in_context,
                 "put the tools' examples before the prompt, so that a model that was not trained can use them");

@@ -108,15 +108,17 @@ absl::StatusOr<NamedTask> MakeTask(const EvalFlags& flags) {
 // One run: the items that the log lacks are made, then the results of all of them.
 class Run {
  public:
-  Run(const EvalFlags& flags, NamedTask task)
-      : flags_(flags), suite_(std::move(task.suite)), task_(*task.task), owned_(std::move(task.task)) {}
+  Run(const EvalFlags& flags, NamedTask task, const ToolRegistry& registry)
+      : flags_(flags), suite_(std::move(task.suite)), task_(*task.task), owned_(std::move(task.task)) {
+    for (const std::shared_ptr<const Tool>& tool : registry.tools()) tools_.push_back(tool->name);
+  }
 
   absl::Status Measure(const Model& model, const ToolRegistry& registry);
   absl::Status WriteResults(const ModelInfo& model);
 
  private:
   bool asks() const { return suite_ != kTextSuite; }
-  std::vector<std::string> Tools() const { return flags_.no_tools ? std::vector<std::string>() : flags_.tools.names; }
+  std::vector<std::string> Tools() const { return flags_.no_tools ? std::vector<std::string>() : tools_; }
   nlohmann::ordered_json Settings() const;
   nlohmann::ordered_json LogHeader(const ModelInfo& model) const;
   absl::Status OpenLog(const ModelInfo& model);
@@ -129,6 +131,7 @@ class Run {
   const std::string suite_;
   EvalTask& task_;
   const std::unique_ptr<EvalTask> owned_;
+  std::vector<std::string> tools_;
   std::unique_ptr<RunLog> log_;  // null: none is kept
   int64_t done_ = 0;
 };
@@ -252,7 +255,7 @@ absl::Status RunEval(const EvalFlags& flags) {
   CLI_ASSIGN_OR_RETURN(NamedTask task, MakeTask(flags));
   CLI_RETURN_IF_ERROR(CheckFiles(flags));
   CLI_ASSIGN_OR_RETURN(const std::unique_ptr<Model> model, LoadModel(flags.model));
-  Run run(flags, std::move(task));
+  Run run(flags, std::move(task), *registry);
   CLI_RETURN_IF_ERROR(run.Measure(*model, *registry));
   return run.WriteResults(model->info());
 }
@@ -311,6 +314,7 @@ Subcommand AddEval(CLI::App* parent) {
       ->allow_extra_args(false)
       ->default_str("Calculator")
       ->type_name("NAMES");
+  AddToolsFileFlag(app, &flags->tools);
   flags->tools.names = {"Calculator"};
   app->add_flag("--no-tools", flags->no_tools, "the opening of a call has probability 0");
   AddDateFlag(app, &flags->tools);

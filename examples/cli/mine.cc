@@ -108,6 +108,7 @@ Subcommand AddMine(CLI::App* parent) {
       ->delimiter(',')
       ->allow_extra_args(false)
       ->type_name("NAMES");
+  AddToolsFileFlag(app, &flags->tools);
   app->add_option("--out", flags->out, "the texts picked, best first")->required()->type_name("FILE.jsonl");
   app->add_option("--limit", flags->limit, "only the best N texts")->check(CLI::PositiveNumber)->type_name("N");
   app->add_option("--min-calls", flags->min_calls, "least places for calls in a text")

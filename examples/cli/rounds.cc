@@ -169,6 +169,7 @@ Subcommand AddRounds(CLI::App* parent) {
       ->delimiter(',')
       ->allow_extra_args(false)
       ->type_name("NAMES");
+  AddToolsFileFlag(app, &flags->annotate.tools);
   AddWikiIndexFlag(app, &flags->annotate.tools);
   app->add_option("--out", flags->out, "folder of the rounds: round-N/ of each, rounds.html of all")
       ->required()

@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "failure.h"
+#include "terminal.h"
+#include "toolformer/tools_file.h"
 #include "toolformer/wiki_search.h"
 
 namespace toolformer::cli {
@@ -28,6 +30,19 @@ absl::StatusOr<Tool> MakeWikiSearchOf(const std::string& folder) {
   }
   CLI_ASSIGN_OR_RETURN(std::shared_ptr<const SearchIndex> index, SearchIndex::Open(folder));
   return MakeWikiSearch(MakeIndexSource(std::move(index)));
+}
+
+absl::StatusOr<std::vector<Tool>> ReadToolsFile(const std::string& path, std::shared_ptr<const Clock> clock) {
+  ToolsFileOptions options;
+  options.clock = std::move(clock);
+  options.on_warning = [](std::string_view text) {
+    fmt::print(stderr, "toolformer: warning: {}\n", PrintableLine(std::string(text)));
+  };
+  ToolRegistry registry;
+  CLI_RETURN_IF_ERROR(LoadTools(path, options, &registry));
+  std::vector<Tool> tools;
+  for (const std::shared_ptr<const Tool>& tool : registry.tools()) tools.push_back(*tool);
+  return tools;
 }
 
 template <typename T>
@@ -103,6 +118,16 @@ void AddParameterFlags(CLI::App* app, ToolFlags* flags) {
       ->group(group);
 }
 
+void AddToolsFileFlag(CLI::App* app, ToolFlags* flags) {
+  flags->named_tools = app->get_option("--tools")->required(false);
+  app->add_option(
+         "--tools-file", flags->tools_file,
+         "a JSON file that declares tools (" + ToolKindNames() +
+             "): docs/tools.md. It runs programs: use only files that you trust. Without --tools its tools are "
+             "all there are")
+      ->type_name("FILE.json");
+}
+
 void AddDateFlag(CLI::App* app, ToolFlags* flags) {
   app->add_option("--date", flags->date, "today, for the Calendar (default: the system's date)")
       ->type_name("YYYY-MM-DD");
@@ -116,8 +141,14 @@ void AddWikiIndexFlag(CLI::App* app, ToolFlags* flags) {
 
 absl::StatusOr<std::unique_ptr<ToolRegistry>> MakeRegistry(const ToolFlags& flags) {
   CLI_ASSIGN_OR_RETURN(const std::shared_ptr<const Clock> clock, MakeClock(flags.date));
+  const bool has_file = !flags.tools_file.empty();
+  const bool only_file = has_file && flags.named_tools != nullptr && flags.named_tools->count() == 0;
+  if (!has_file && flags.names.empty()) return UsageError("--tools or --tools-file is required");
   std::vector<Tool> chosen;
-  for (const std::string& name : flags.names) {
+  if (has_file) {
+    CLI_ASSIGN_OR_RETURN(chosen, ReadToolsFile(flags.tools_file, clock));
+  }
+  for (const std::string& name : only_file ? std::vector<std::string>() : flags.names) {
     std::vector<Tool> all = AllTools(clock);
     const auto found = std::find_if(all.begin(), all.end(), [&](const Tool& tool) { return tool.name == name; });
     if (found == all.end()) {

@@ -17,8 +17,10 @@ namespace toolformer::cli {
 
 struct ToolFlags {
   std::vector<std::string> names;
-  std::string date;        // of the clock; empty: the system's
-  std::string wiki_index;  // folder of the index that WikiSearch searches
+  std::string tools_file;                    // its tools come before those named
+  const CLI::Option* named_tools = nullptr;  // --tools, where there is a tools file to go without it
+  std::string date;                          // of the clock; empty: the system's
+  std::string wiki_index;                    // folder of the index that WikiSearch searches
   // For all tools; a tool's own where absent.
   std::optional<double> tau_s, tau_f;
   std::optional<int64_t> k, m;
@@ -32,10 +34,13 @@ std::string KnownTools();
 std::string DefaultParameters();
 
 void AddParameterFlags(CLI::App* app, ToolFlags* flags);
+// After --tools, which need not be given then.
+void AddToolsFileFlag(CLI::App* app, ToolFlags* flags);
 void AddDateFlag(CLI::App* app, ToolFlags* flags);
 void AddWikiIndexFlag(CLI::App* app, ToolFlags* flags);
 
-// The tools named, with their parameters changed as said. Mistakes are usage errors that list what exists.
+// The tools of the tools file and those named, with their parameters changed as said. Mistakes are usage errors that
+// list what exists.
 absl::StatusOr<std::unique_ptr<ToolRegistry>> MakeRegistry(const ToolFlags& flags);
 
 }  // namespace toolformer::cli
