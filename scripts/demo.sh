@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The demo: annotates the corpus in examples/data with calls of the calculator and the calendar, keeps those that help the
-# model, writes a report, and lets a model that was tuned in this way answer questions with calls it decides on itself.
+# The demo: annotates the corpus in examples/data with calls of the calculator, the calendar and the search tool, keeps those that help
+# the model, writes a report, and lets a model that was tuned in this way answer questions with calls it decides on itself.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -21,9 +21,15 @@ show() {
 start=(--overwrite)
 if [[ -e "$out/augmented.jsonl.partial" ]]; then start=(); fi
 
+# What the search tool answers from: a thousand posts of digital.gov, none of them among the texts of the demo.
+if [[ ! -e "$out/index/index.json" ]] || ! "$program" index show --index "$out/index" >/dev/null 2>&1; then
+  show "$program" index build --out "$out/index" examples/data/search/digitalgov.jsonl.gz
+fi
+
 # Smaller k and m than the paper's (20 and 10 for the calculator), so that it is done in minutes; tau_s 0, since this model gives
-# openings little probability anywhere; tau_f 0.5, the paper's value for the calculator, for both tools.
-show "$program" annotate --model "$model" --texts examples/data/demo.jsonl --tools Calculator,Calendar \
+# openings little probability anywhere; tau_f 0.5, the paper's value for the calculator, for all tools.
+show "$program" annotate --model "$model" --texts examples/data/demo.jsonl --tools Calculator,Calendar,WikiSearch \
+    --wiki-index "$out/index" \
     --out "$out/augmented.jsonl" --report "$out/report.html" --tau-s 0 --k 5 --m 4 --tau-f 0.5 --verbose "${start[@]}"
 
 printf '\nThe same model, tuned on texts with such calls (an adapter that is part of this project), answers three questions:\n'
