@@ -110,7 +110,9 @@ class Turns {
   std::vector<std::unique_ptr<Turn>> turns_;
 };
 
-absl::Status Forward(const toolformer_model& model, std::span<const toolformer_row> rows, toolformer_tensor** out) {
+// `model` may lose its handle on the way, by a callback of the host's or on another thread: it is kept.
+absl::Status Forward(const std::shared_ptr<const LanguageModel> model, std::span<const toolformer_row> rows,
+                     toolformer_tensor** out) {
   Turns turns;
   std::vector<toolformer::ForwardRow> batch;
   for (size_t i = 0; i < rows.size(); ++i) {
@@ -119,7 +121,7 @@ absl::Status Forward(const toolformer_model& model, std::span<const toolformer_r
     TF_RETURN_IF_ERROR(CheckArray(row.wanted, row.wanted_count, "rows.wanted"));
     if (row.cache != nullptr) {
       TF_RETURN_IF_ERROR(CheckHandle(row.cache, "rows.cache"));
-      if (row.cache->model != model.model) return InvalidArgument("row {}: a cache of another model", i);
+      if (row.cache->model != model) return InvalidArgument("row {}: a cache of another model", i);
       for (size_t j = 0; j < i; ++j) {
         if (rows[j].cache == row.cache) return InvalidArgument("rows {} and {} have the same cache", j, i);
       }
@@ -128,7 +130,7 @@ absl::Status Forward(const toolformer_model& model, std::span<const toolformer_r
     batch.push_back({ToSpan(row.ids), row.cache == nullptr ? nullptr : row.cache->state->cache.get(),
                      std::span(row.wanted, row.wanted_count)});
   }
-  TF_ASSIGN_OR_RETURN(const at::Tensor logits, model.model->Forward(batch));
+  TF_ASSIGN_OR_RETURN(const at::Tensor logits, model->Forward(batch));
   *out = NewTensor(logits);
   return absl::OkStatus();
 }
@@ -218,6 +220,7 @@ toolformer_status toolformer_model_save(const toolformer_model* model, toolforme
     TF_RETURN_IF_ERROR(CheckHandle(model, "model"));
     TF_RETURN_IF_ERROR(CheckText(folder, "folder"));
     if (model->loaded == nullptr) return toolformer::Unimplemented("a model of the host's own cannot be saved");
+    const std::shared_ptr<const toolformer::LanguageModel> kept = model->model;
     return model->loaded->Save(ToString(folder));
   });
 }
@@ -237,9 +240,10 @@ toolformer_status toolformer_cache_fork(toolformer_cache* cache, toolformer_cach
   return Guard(error, [&]() -> absl::Status {
     TF_RETURN_IF_ERROR(CheckHandle(cache, "cache"));
     TF_RETURN_IF_ERROR(CheckNotNull(out, "out"));
-    const Turn turn(cache->state->exclusive);
+    const std::shared_ptr<CacheState> state = cache->state;
+    const Turn turn(state->exclusive);
     TF_RETURN_IF_ERROR(turn.status("cache"));
-    *out = New<toolformer_cache>(cache->model, std::make_shared<CacheState>(cache->state->cache->Fork()));
+    *out = New<toolformer_cache>(cache->model, std::make_shared<CacheState>(state->cache->Fork()));
     return absl::OkStatus();
   });
 }
@@ -248,16 +252,18 @@ toolformer_status toolformer_cache_truncate(toolformer_cache* cache, int64_t len
                                             toolformer_error** error) noexcept {
   return Guard(error, [&]() -> absl::Status {
     TF_RETURN_IF_ERROR(CheckHandle(cache, "cache"));
-    const Turn turn(cache->state->exclusive);
+    const std::shared_ptr<CacheState> state = cache->state;
+    const Turn turn(state->exclusive);
     TF_RETURN_IF_ERROR(turn.status("cache"));
-    return cache->state->cache->Truncate(length);
+    return state->cache->Truncate(length);
   });
 }
 
 int64_t toolformer_cache_length(toolformer_cache* cache) noexcept {
   if (LiveOrNull(cache) == nullptr) return 0;
-  const Turn turn(cache->state->exclusive);
-  return turn.status("cache").ok() ? cache->state->cache->length() : 0;
+  const std::shared_ptr<CacheState> state = cache->state;
+  const Turn turn(state->exclusive);
+  return turn.status("cache").ok() ? state->cache->length() : 0;
 }
 
 void toolformer_cache_free(toolformer_cache* cache) noexcept { delete LiveOrNull(cache); }
@@ -269,7 +275,7 @@ toolformer_status toolformer_model_forward(const toolformer_model* model, const 
     TF_RETURN_IF_ERROR(CheckArray(rows, row_count, "rows"));
     TF_RETURN_IF_ERROR(CheckNotNull(out, "out"));
     if (row_count == 0) return toolformer::InvalidArgument("rows has no elements");
-    return Forward(*model, {rows, row_count}, out);
+    return Forward(model->model, {rows, row_count}, out);
   });
 }
 
@@ -286,8 +292,9 @@ toolformer_status toolformer_model_loss(const toolformer_model* model, toolforme
     TF_ASSIGN_OR_RETURN(const toolformer_loss_options read, ReadOptions(options, "options", toolformer_loss_options{}));
     TF_RETURN_IF_ERROR(CheckResult(out));
     TF_ASSIGN_OR_RETURN(const HeldInterrupt interrupt, HeldInterrupt::Of(read.interrupt));
+    const std::shared_ptr<const toolformer::LanguageModel> kept = model->model;
     toolformer::PerplexityOptions own;
-    own.window = read.window == 0 ? std::min(own.window, model->model->context_length()) : read.window;
+    own.window = read.window == 0 ? std::min(own.window, kept->context_length()) : read.window;
     toolformer::TokenLosses so_far;
     if (read.progress != nullptr) {
       own.on_window = [&](const toolformer::TextLosses& window) {
@@ -298,7 +305,7 @@ toolformer_status toolformer_model_loss(const toolformer_model* model, toolforme
       };
     }
     TF_ASSIGN_OR_RETURN(const toolformer::Perplexity measured,
-                        toolformer::MeasurePerplexity(*model->model, ToSpan(ids), own, interrupt.get()));
+                        toolformer::MeasurePerplexity(*kept, ToSpan(ids), own, interrupt.get()));
     const auto& [all, calls_disabled] = measured.total;
     WriteResult(toolformer_loss{0, all.tokens, all.nats, all.perplexity(), calls_disabled.tokens, calls_disabled.nats,
                                 calls_disabled.perplexity()},

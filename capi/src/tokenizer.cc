@@ -134,8 +134,8 @@ toolformer_status toolformer_tokenizer_encode(const toolformer_tokenizer* tokeni
     if (text.size > kMostTextBytes) {
       return Coded(TOOLFORMER_ERROR_LIMIT, fmt::format("a text of more than {} bytes", kMostTextBytes));
     }
-    const toolformer::Tokenizer& used = *tokenizer->tokenizer;
-    *out = NewIds(continuation == 1 ? used.EncodeContinuation(ToView(text)) : used.Encode(ToView(text)));
+    const std::shared_ptr<const toolformer::Tokenizer> kept = tokenizer->tokenizer;  // a callback may free the handle
+    *out = NewIds(continuation == 1 ? kept->EncodeContinuation(ToView(text)) : kept->Encode(ToView(text)));
     return absl::OkStatus();
   });
 }
@@ -146,7 +146,8 @@ toolformer_status toolformer_tokenizer_decode(const toolformer_tokenizer* tokeni
     TF_RETURN_IF_ERROR(CheckHandle(tokenizer, "tokenizer"));
     TF_RETURN_IF_ERROR(CheckArray(ids.data, ids.size, "ids"));
     TF_RETURN_IF_ERROR(CheckNotNull(out, "out"));
-    *out = New<toolformer_bytes>(tokenizer->tokenizer->Decode(ToSpan(ids)));
+    const std::shared_ptr<const toolformer::Tokenizer> kept = tokenizer->tokenizer;
+    *out = New<toolformer_bytes>(kept->Decode(ToSpan(ids)));
     return absl::OkStatus();
   });
 }

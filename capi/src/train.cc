@@ -175,9 +175,10 @@ toolformer_status toolformer_training_data_add(toolformer_training_data* data, i
     for (const float weight : sequence.weights) {
       if (!(weight >= 0) || !std::isfinite(weight)) return toolformer::InvalidArgument("weights has {}", weight);
     }
-    const Turn turn(data->state->exclusive);
+    const std::shared_ptr<TrainingState> state = data->state;
+    const Turn turn(state->exclusive);
     TF_RETURN_IF_ERROR(turn.status("data"));
-    data->state->splits[split].push_back(std::move(sequence));
+    state->splits[split].push_back(std::move(sequence));
     return absl::OkStatus();
   });
 }
@@ -188,9 +189,10 @@ toolformer_status toolformer_training_data_count(toolformer_training_data* data,
     TF_RETURN_IF_ERROR(CheckHandle(data, "data"));
     TF_RETURN_IF_ERROR(CheckSplit(split));
     TF_RETURN_IF_ERROR(CheckNotNull(out, "out"));
-    const Turn turn(data->state->exclusive);
+    const std::shared_ptr<TrainingState> state = data->state;
+    const Turn turn(state->exclusive);
     TF_RETURN_IF_ERROR(turn.status("data"));
-    *out = data->state->splits[split].size();
+    *out = state->splits[split].size();
     return absl::OkStatus();
   });
 }
@@ -201,10 +203,11 @@ toolformer_status toolformer_training_data_get(toolformer_training_data* data, i
     TF_RETURN_IF_ERROR(CheckHandle(data, "data"));
     TF_RETURN_IF_ERROR(CheckSplit(split));
     TF_RETURN_IF_ERROR(CheckNotNull(out, "out"));
-    const Turn turn(data->state->exclusive);
+    const std::shared_ptr<TrainingState> state = data->state;
+    const Turn turn(state->exclusive);
     TF_RETURN_IF_ERROR(turn.status("data"));
-    TF_RETURN_IF_ERROR(CheckIndex(index, data->state->splits[split].size()));
-    *out = NewIds(data->state->splits[split][index].ids);
+    TF_RETURN_IF_ERROR(CheckIndex(index, state->splits[split].size()));
+    *out = NewIds(state->splits[split][index].ids);
     return absl::OkStatus();
   });
 }

@@ -5,6 +5,15 @@
 static int destroyed;
 static void count_destroyed(void *user_data) { *(int *)user_data += 1; }
 
+// Runs inside the next call of `encode` or `forward`.
+static void (*inside)(void);
+
+static void run_inside(void) {
+  void (*const run)(void) = inside;
+  inside = NULL;
+  if (run != NULL) run();
+}
+
 typedef enum Fault {
   kNoFault,
   kNoIds,
@@ -24,6 +33,7 @@ static toolformer_status encode(void *user_data, toolformer_string text, int32_t
                                 toolformer_reply *reply) {
   (void)user_data;
   (void)continuation;
+  run_inside();
   const int32_t outside = 3;
   if (fault == kIdOutside) return toolformer_reply_ids(reply, ids_of(&outside, 1));
   if (fault == kIgnoresRefusal) {
@@ -47,6 +57,7 @@ static toolformer_status token_bytes(void *user_data, int32_t id, toolformer_rep
 static toolformer_status forward(void *user_data, const toolformer_host_row *rows, size_t row_count,
                                  toolformer_reply *reply) {
   (void)user_data;
+  run_inside();
   CHECK(row_count == 1);
   CHECK(rows[0].wanted_count == 1 && rows[0].wanted[0] == (int64_t)rows[0].ids.size - 1);
   static const float numbers[6] = {0, 1, 2, 3, 4, 5};
@@ -187,6 +198,109 @@ static void test_model(void) {
   CHECK(destroyed == 2);
 }
 
+// ---- What a callback does to the handles of the call that it is in ----
+
+static toolformer_tokenizer *own_tokenizer;
+static toolformer_model *own_model;
+static toolformer_cache *own_cache;
+static toolformer_dataset *own_dataset;
+
+static void free_tokenizer(void) {
+  toolformer_tokenizer_free(own_tokenizer);
+  CHECK(destroyed == 0);
+}
+
+static void free_model(void) {
+  toolformer_model_free(own_model);
+  CHECK(destroyed == 0);
+}
+
+static void free_model_after_window(void *user_data, int64_t tokens, double nats) {
+  (void)user_data;
+  (void)tokens;
+  (void)nats;
+  if (own_model != NULL) free_model();
+  own_model = NULL;
+}
+
+static void use_and_free_cache(void) {
+  toolformer_cache *fork = NULL;
+  toolformer_tensor *logits = NULL;
+  static const int32_t id = 1;
+  const toolformer_row row = {ids_of(&id, 1), NULL, 0, own_cache};
+  FAILS(TOOLFORMER_ERROR_BUSY, "cache is in use", toolformer_cache_truncate, own_cache, 0);
+  FAILS(TOOLFORMER_ERROR_BUSY, "cache is in use", toolformer_cache_fork, own_cache, &fork);
+  FAILS(TOOLFORMER_ERROR_BUSY, "a cache is in use", toolformer_model_forward, own_model, &row, 1, &logits);
+  CHECK(toolformer_cache_length(own_cache) == 0);
+  CHECK(fork == NULL && logits == NULL);
+  toolformer_cache_free(own_cache);
+}
+
+static void use_and_free_dataset(void) {
+  toolformer_training_data *data = NULL;
+  toolformer_document document;
+  toolformer_document_init(&document, sizeof(document));
+  FAILS(TOOLFORMER_ERROR_BUSY, "dataset is in use", toolformer_dataset_merge, own_dataset, &data);
+  FAILS(TOOLFORMER_ERROR_BUSY, "dataset is in use", toolformer_dataset_add_original, own_dataset, &document);
+  CHECK(data == NULL);
+  toolformer_dataset_free(own_dataset);
+  CHECK(destroyed == 0);
+}
+
+static void make_own(void) {
+  const toolformer_host_tokenizer words = host_tokenizer();
+  CALL(toolformer_tokenizer_from_host, &words, &own_tokenizer);
+  const toolformer_host_model host = host_model(own_tokenizer);
+  CALL(toolformer_model_from_host, &host, &own_model);
+  destroyed = 0;
+}
+
+static void test_inside(void) {
+  static const int32_t ids[] = {0, 1};
+  const int64_t last = 1;
+  toolformer_row row = {ids_of(ids, 2), &last, 1, NULL};
+  toolformer_tensor *logits = NULL;
+  make_own();
+  toolformer_tokenizer_free(own_tokenizer);
+  inside = free_model;
+  CALL(toolformer_model_forward, own_model, &row, 1, &logits);
+  CHECK(destroyed == 2 && toolformer_tensor_array(logits).shape[1] == 3);
+  toolformer_tensor_free(logits);
+
+  make_own();
+  toolformer_tokenizer_free(own_tokenizer);
+  toolformer_loss_options options;
+  toolformer_loss_options_init(&options, sizeof(options));
+  options.window = 2;
+  options.progress = free_model_after_window;
+  toolformer_loss loss = {.struct_size = sizeof(loss)};
+  CALL(toolformer_model_loss, own_model, ids_of(ids, 2), &options, &loss);
+  CHECK(destroyed == 2 && loss.tokens == 2);
+
+  make_own();
+  CALL(toolformer_cache_new, own_model, &own_cache);
+  row.cache = own_cache;
+  inside = use_and_free_cache;
+  CALL(toolformer_model_forward, own_model, &row, 1, &logits);
+  toolformer_tensor_free(logits);
+  CALL(toolformer_dataset_new, own_tokenizer, NULL, &own_dataset);
+  toolformer_model_free(own_model);
+  CHECK(destroyed == 1);
+  destroyed = 0;
+  toolformer_document document;
+  toolformer_document_init(&document, sizeof(document));
+  document.text = toolformer_str("a");
+  inside = use_and_free_dataset;
+  CALL(toolformer_dataset_add_original, own_dataset, &document);
+  CHECK(destroyed == 0 && inside == NULL);
+
+  toolformer_tensor *encoded = NULL;
+  inside = free_tokenizer;
+  CALL(toolformer_tokenizer_encode, own_tokenizer, toolformer_str("a"), 0, &encoded);
+  CHECK(destroyed == 1 && toolformer_tensor_ids(encoded).size == 1);
+  toolformer_tensor_free(encoded);
+}
+
 // ---- Logits as DLPack capsules ----
 
 typedef struct Capsule {
@@ -268,4 +382,5 @@ void test_host(void) {
   test_capsules();
   test_tokenizer();
   test_model();
+  test_inside();
 }
