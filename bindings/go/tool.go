@@ -72,6 +72,19 @@ func (r *Registry) AddBuiltin(name string) error {
 	return err
 }
 
+// AddFile adds the tools that a JSON file declares, all or none: built-in ones, programs, HTTP services, servers of the
+// Model Context Protocol. It says which programs are run, so it is to be trusted like a program.
+func (r *Registry) AddFile(path string) error {
+	var memory arena
+	defer memory.free()
+	var failure *C.toolformer_error
+	var err error
+	r.use(func(registry *C.toolformer_registry) {
+		err = check(C.toolformer_registry_add_file(registry, memory.view(path), &failure), failure)
+	})
+	return err
+}
+
 // Functions that C may still call.
 var liveTools int64
 

@@ -64,6 +64,19 @@ func TestToolsAnswerFailAndPanic(t *testing.T) {
 	}
 }
 
+func TestToolsOfAFile(t *testing.T) {
+	_, registry := modelAndRegistry(t)
+	if err := registry.AddFile("../../examples/tools/tools.json"); err != nil {
+		t.Fatal(err)
+	}
+	if result, err := registry.Execute("Roman", "14"); result != "XIV" || err != nil {
+		t.Error(result, err)
+	}
+	if err := registry.AddFile("/nonexistent.json"); statusOf(err) != StatusNotFound {
+		t.Error(err)
+	}
+}
+
 func TestLimitsOfToolsArePassedOn(t *testing.T) {
 	model, registry := modelAndRegistry(t)
 	nothing := func(string) (string, error) { return "", nil }

@@ -52,6 +52,17 @@ struct toolformer_registry : toolformer::capi::Handle<toolformer_registry> {
     return absl::OkStatus();
   }
 
+  // All or none.
+  absl::Status AddAll(const toolformer::ToolRegistry& others) {
+    const std::lock_guard lock(mutex_);
+    auto grown = std::make_shared<toolformer::ToolRegistry>(*tools_);
+    for (const std::shared_ptr<const toolformer::Tool>& tool : others.tools()) {
+      TF_RETURN_IF_ERROR(grown->Register(*tool));
+    }
+    tools_ = std::move(grown);
+    return absl::OkStatus();
+  }
+
  private:
   mutable std::mutex mutex_;
   std::shared_ptr<const toolformer::ToolRegistry> tools_ = std::make_shared<toolformer::ToolRegistry>();

@@ -7,6 +7,7 @@
 
 #include "capi/src/host.h"
 #include "capi/src/objects.h"
+#include "toolformer/tools_file.h"
 
 struct toolformer_invocation : toolformer::capi::Handle<toolformer_invocation> {
   static constexpr const char* kName = "toolformer_invocation";
@@ -293,6 +294,17 @@ toolformer_status toolformer_registry_add_builtin(toolformer_registry* registry,
       names += (names.empty() ? "" : ", ") + std::string(built_in.name);
     }
     return toolformer::NotFound("no built-in tool '{}'; there are: {}", ToView(name).substr(0, 64), names);
+  });
+}
+
+toolformer_status toolformer_registry_add_file(toolformer_registry* registry, toolformer_string path,
+                                               toolformer_error** error) noexcept {
+  return Guard(error, [&]() -> absl::Status {
+    TF_RETURN_IF_ERROR(CheckHandle(registry, "registry"));
+    TF_RETURN_IF_ERROR(CheckText(path, "path"));
+    toolformer::ToolRegistry read;
+    TF_RETURN_IF_ERROR(Corrupt(toolformer::LoadTools(ToString(path), {}, &read)));
+    return registry->AddAll(read);
   });
 }
 

@@ -57,6 +57,10 @@ TOOLFORMER_API ToolFunction
 TakeArguments(std::shared_ptr<const ToolArguments> arguments,
               std::function<absl::StatusOr<std::string>(std::string_view json, const ToolContext& context)> call);
 
+// `call` as a ToolFunction that is called only with inputs that `pattern` (PCRE2) matches from end to end; others are
+// kInvalidArgument, and the message holds the pattern. kInvalidArgument where it is no pattern.
+TOOLFORMER_API absl::StatusOr<ToolFunction> TakeInput(std::string_view pattern, ToolFunction call);
+
 }  // namespace toolformer
 
 #endif  // TOOLFORMER_TOOL_ARGUMENTS_H_

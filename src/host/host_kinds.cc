@@ -42,6 +42,16 @@ absl::StatusOr<std::vector<Tool>> MakeCalendarKind(ToolFields& fields, const Kin
   return One(std::move(tool));
 }
 
+// `function`, called only with inputs of the form that the file states, if it states one.
+ToolFunction WithInputPattern(ToolFields& fields, ToolFunction function) {
+  std::string pattern;
+  fields.Read("input_pattern", &pattern);
+  if (pattern.empty()) return function;
+  absl::StatusOr<ToolFunction> checked = TakeInput(pattern, std::move(function));
+  fields.Fail("input_pattern", checked.status());
+  return checked.ok() ? *std::move(checked) : ToolFunction();
+}
+
 // `function`, given its arguments as the schema wants them where there is one.
 ToolFunction WithArguments(std::shared_ptr<const ToolArguments> arguments, ToolFunction function) {
   if (arguments == nullptr) return function;
@@ -80,7 +90,7 @@ absl::StatusOr<std::vector<Tool>> MakeProgramKind(ToolFields& fields, const Kind
   if (tool.deadline) options.deadline = *tool.deadline;
   TF_RETURN_IF_ERROR(fields.status());
   TF_ASSIGN_OR_RETURN(ToolFunction function, MakeProgramFunction(std::move(options)));
-  tool.call = WithArguments(arguments, std::move(function));
+  tool.call = WithInputPattern(fields, WithArguments(arguments, std::move(function)));
   return One(std::move(tool));
 }
 
@@ -108,7 +118,8 @@ absl::StatusOr<std::vector<Tool>> MakeHttpKind(ToolFields& fields, const KindCon
   ReadNetworkFields(fields, context, &options.network);
   if (tool.deadline) options.network.deadline = *tool.deadline;
   TF_RETURN_IF_ERROR(fields.status());
-  TF_ASSIGN_OR_RETURN(tool.call, MakeHttpFunction(std::move(options)));
+  TF_ASSIGN_OR_RETURN(ToolFunction function, MakeHttpFunction(std::move(options)));
+  tool.call = WithInputPattern(fields, std::move(function));
   return One(std::move(tool));
 }
 

@@ -6,6 +6,7 @@
 #include "src/base/json.h"
 #include "src/base/status.h"
 #include "src/host/argument_table.h"
+#include "src/host/pattern.h"
 #include "src/host/schema_prompt.h"
 
 namespace toolformer {
@@ -164,6 +165,18 @@ ToolFunction TakeArguments(
              std::string_view input, const ToolContext& context) -> absl::StatusOr<std::string> {
     TF_ASSIGN_OR_RETURN(const std::string values, arguments->Read(input));
     return call(values, context);
+  };
+}
+
+absl::StatusOr<ToolFunction> TakeInput(std::string_view pattern, ToolFunction call) {
+  TF_RETURN_IF_ERROR(Pattern::Compile(pattern).status());  // by itself: "a)(b" is none
+  TF_ASSIGN_OR_RETURN(const std::shared_ptr<const Pattern> whole,
+                      Pattern::Compile(fmt::format("\\A(?:{})\\z", pattern)));
+  return [whole, text = std::string(pattern), call = std::move(call)](
+             std::string_view input, const ToolContext& context) -> absl::StatusOr<std::string> {
+    TF_ASSIGN_OR_RETURN(const bool matches, whole->Matches(input));
+    if (!matches) return InvalidArgument("'{}' is not of the form {}", input.substr(0, 64), text.substr(0, 200));
+    return call(input, context);
   };
 }
 

@@ -216,7 +216,60 @@ static void test_executing(void) {
   CHECK(becomes(&converter.destroyed, 1));
 }
 
+static void write_file(toolformer_string path, const char *text) {
+  FILE *file = fopen(path.data, "w");
+  CHECK(file != NULL);
+  if (file == NULL) return;
+  fputs(text, file);
+  fclose(file);
+}
+
+static void test_files(void) {
+  toolformer_registry *registry = NULL;
+  CALL(toolformer_registry_new, &registry);
+  CALL(toolformer_registry_add_file, registry, fixture("../../examples/tools/tools.json"));
+  CHECK(toolformer_registry_count(registry) == 4);
+  CHECK(equal(toolformer_registry_name(registry, 3), "Roman"));
+  FAILS(TOOLFORMER_ERROR_INVALID, "already registered", toolformer_registry_add_file, registry,
+        fixture("../../examples/tools/tools.json"));
+  const toolformer_string file = temporary("tools.json");
+  FAILS(TOOLFORMER_ERROR_NOT_FOUND, "tools.json", toolformer_registry_add_file, registry, file);
+  write_file(file, "{\"tools\": [{\"kind\": \"calendar\", \"name\": \"Day\"}, {\"kind\": \"oracle\"}]}");
+  FAILS(TOOLFORMER_ERROR_CORRUPT, "tools[1] (oracle): field 'kind'", toolformer_registry_add_file, registry, file);
+  CHECK(toolformer_registry_count(registry) == 4);  // all or none
+  write_file(file, "{\"tools\": [{\"kind\": \"http\", \"name\": \"Web\", \"url\": \"http://127.0.0.1/{input}\"}]}");
+  CALL(toolformer_registry_add_file, registry, file);
+  write_file(file, "{\"tools\": [");
+  FAILS(TOOLFORMER_ERROR_CORRUPT, "not valid JSON", toolformer_registry_add_file, registry, file);
+
+  toolformer_executor *executor = NULL;
+  CALL(toolformer_executor_new, registry, NULL, &executor);
+  toolformer_registry_free(registry);
+  toolformer_request request;
+  toolformer_request_init(&request, sizeof(request));
+  request.tool = toolformer_str("Roman");
+  request.input = toolformer_str("1944");
+  toolformer_bytes *result = NULL;
+  CALL(toolformer_executor_execute, executor, &request, &result);
+  CHECK(equal(toolformer_bytes_view(result), "MCMXLIV"));
+  toolformer_bytes_free(result);
+  request.tool = toolformer_str("Sort");
+  request.input = toolformer_str("fig cherry apple");
+  CALL(toolformer_executor_execute, executor, &request, &result);
+  CHECK(equal(toolformer_bytes_view(result), "apple cherry fig"));
+  toolformer_bytes_free(result);
+  result = NULL;
+  request.tool = toolformer_str("Roman");
+  request.input = toolformer_str("4000");
+  FAILS(TOOLFORMER_ERROR_TOOL, "not a whole number from 1 to 3999", toolformer_executor_execute, executor, &request,
+        &result);
+  request.tool = toolformer_str("Web");
+  FAILS(TOOLFORMER_ERROR_TOOL, "not of the public internet", toolformer_executor_execute, executor, &request, &result);
+  toolformer_executor_free(executor);
+}
+
 void test_tools(void) {
   test_adding();
+  test_files();
   test_executing();
 }

@@ -351,6 +351,30 @@ class AnnotateTest(ProgramTest):
             self.fails(1, "Permission denied", *start_of, "--out", self.path("locked/out.jsonl"))
         self.assertEqual(read(self.texts), lines_of(TEXTS).encode())
 
+    def test_tools_of_a_file(self):
+        tool = {"kind": "program", "name": "Upper", "command": ["tr", "a-z", "A-Z"], "environment": {"PATH": None},
+                "input_characters": "ab", "parameters": {"tau_s": 0, "k": 4, "m": 8, "tau_f": -100}, "free_of_side_effects": True}
+        tools = self.path("tools.json")
+        start_of = ["annotate", "--model", self.model, "--texts", self.texts, "--out", self.path("out.jsonl"), "--candidates",
+                    self.path("all.jsonl"), "--max-call-tokens", 24, "--tools-file", tools]
+        write(tools, json.dumps({"tools": [tool]}).encode())
+        code, _, err = run(*start_of, "--limit", 4)
+        self.assertEqual(code, 0, err)
+        calls = [call for line in json_lines(read(self.path("all.jsonl"))) for found in line["tools"] for call in found["calls"]]
+        answered = [call for call in calls if call.get("result")]
+        self.assertTrue(answered, calls)
+        for call in answered:
+            # As the tool says it, neutralized.
+            self.assertEqual(call["result"], call["input"].upper().replace("[", "(").replace("]", ")").strip())
+        # Tools named beside the file's are added to them.
+        code, _, err = run(*start_of, "--overwrite", "--limit", 1, "--tools", "Calendar", "--set", "Upper.k=1")
+        self.assertEqual(code, 0, err)
+        self.fails(2, "'Calculator'", *start_of, "--tools", "Calculator,Calculator")
+        write(tools, json.dumps({"tools": [dict(tool, kommand=1)]}).encode())
+        self.fails(1, "tools.json: tools[0] (program 'Upper'): field 'kommand' is unknown", *start_of)
+        write(tools, json.dumps({"tools": [dict(tool, free_of_side_effects=False)]}).encode())
+        self.fails(1, "free_of_side_effects", *start_of, "--overwrite")
+
     def test_usage(self):
         start_of = ["annotate", "--model", "/nonexistent", "--texts", self.texts, "--out", self.path("out.jsonl"), "--tools"]
         self.fails(2, "unknown tool 'Oracle'; there are: Calculator, Calendar", *start_of, "Calculator,Oracle")

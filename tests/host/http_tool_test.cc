@@ -2,8 +2,14 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdlib>
+#include <fstream>
+#include <thread>
+
 #include "src/base/json.h"
+#include "src/host/child_process.h"
 #include "tests/net/stand_in_server.h"
+#include "tests/paths.h"
 #include "toolformer/call_syntax.h"
 
 namespace toolformer {
@@ -145,6 +151,33 @@ TEST_CASE("private addresses are refused by default, from a template too") {
   options = Options(server.Url("/a/{input}/b"));
   CHECK(Code(Call(options, "..")) == absl::StatusCode::kInvalidArgument);
   CHECK(Call(options, "../x").value() == "secret");  // one step, encoded
+}
+
+// Certificates are judged: one that nobody vouches for, and one of another name.
+TEST_CASE("TLS") {
+  testing::TemporaryFolder folder;
+  ProcessSpec spec;
+  spec.command = {"python3", "-IS", std::string(TOOLFORMER_SOURCE_DIR) + "/tests/host/tls_server.py", folder.path()};
+  spec.environment = {{"PATH", std::getenv("PATH")}};
+  const auto server = ChildProcess::Start(spec);
+  REQUIRE(server.ok());
+  std::string port;
+  for (int i = 0; i < 2000 && port.empty(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    std::ifstream(folder.file("port")) >> port;
+  }
+  REQUIRE_FALSE(port.empty());
+  HttpToolOptions options = Options("https://127.0.0.1:" + port + "/");
+  const auto unknown = Call(options, "x");
+  CHECK(Code(unknown) == absl::StatusCode::kUnavailable);
+  CHECK_MESSAGE(unknown.status().message().find("certificate") != std::string::npos, unknown.status().ToString());
+  options.network.ca_file = folder.file("cert.pem");
+  CHECK(Call(options, "x").value() == "secure");
+  options.url = "https://127.0.0.1:" + port + "/down";
+  CHECK(Code(Call(options, "x")) == absl::StatusCode::kPermissionDenied);
+  options.url = "https://localhost:" + port + "/";
+  options.network.allowed_networks = {"127.0.0.1", "::1"};
+  CHECK(Code(Call(options, "x")) == absl::StatusCode::kUnavailable);
 }
 
 TEST_CASE("options that are not as they should be") {

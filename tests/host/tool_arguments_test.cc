@@ -124,6 +124,22 @@ TEST_CASE("a prompt is made from the schema, and its examples can be called") {
   CHECK(registry.Register(tool).ok());
 }
 
+TEST_CASE("inputs of a form") {
+  const ToolFunction echo = [](std::string_view input, const ToolContext&) {
+    return absl::StatusOr<std::string>(input);
+  };
+  const ToolFunction digits = TakeInput("\\d+|x", echo).value();
+  CHECK(digits("12", {}).value() == "12");
+  CHECK(digits("x", {}).value() == "x");
+  for (const char* bad : {"", "12a", "a12", "12\n", "xx"}) {
+    CHECK(digits(bad, {}).status().code() == absl::StatusCode::kInvalidArgument);
+  }
+  CHECK(digits("a", {}).status().message() == "'a' is not of the form \\d+|x");
+  CHECK(TakeInput("a)(b", echo).status().code() == absl::StatusCode::kInvalidArgument);
+  CHECK(TakeInput("(a+)+", echo).value()(std::string(100, 'a') + "b", {}).status().code() ==
+        absl::StatusCode::kResourceExhausted);
+}
+
 TEST_CASE("what a host has said of a tool is kept") {
   Tool tool;
   tool.name = "F";

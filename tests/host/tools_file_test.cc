@@ -217,6 +217,8 @@ TEST_CASE("errors name the tool and the field") {
         std::string::npos);
   CHECK(SaysOf(R"("kind": "http", "name": "H", "url": "http://x/", "allowed_networks": ["lan"])")
             .find("allowed_networks: 'lan' is not an IPv4") != std::string::npos);
+  CHECK(SaysOf(R"("kind": "program", "name": "P", "command": ["ls"], "input_pattern": "[")")
+            .find("field 'input_pattern': not a pattern") != std::string::npos);
   CHECK(SaysOf(R"("kind": "mcp_http")").find("field 'url' is missing") != std::string::npos);
 }
 

@@ -16,6 +16,15 @@ MODEL = ROOT / "tests/fixtures/models/llama_gqa"
 
 
 class BindingsTest(unittest.TestCase):
+    def test_tools_of_a_file(self):
+        registry = toolformer.Registry()
+        registry.add_file(ROOT / "examples/tools/tools.json")
+        self.assertEqual(len(registry), 4)
+        self.assertEqual(registry.execute("Roman", "14"), "XIV")
+        with self.assertRaises(toolformer.Error) as raised:
+            registry.add_file("/nonexistent.json")
+        self.assertEqual(raised.exception.status, abi.TOOLFORMER_ERROR_NOT_FOUND)
+
     def test_layout_is_that_of_c(self):
         lines = []
         for struct in abi.STRUCTS:

@@ -723,6 +723,7 @@ extern "C" {
     pub fn toolformer_registry_free(registry: *mut toolformer_registry);
     pub fn toolformer_registry_add(registry: *mut toolformer_registry, tool: *const toolformer_tool, error: *mut *mut toolformer_error) -> toolformer_status;
     pub fn toolformer_registry_add_builtin(registry: *mut toolformer_registry, name: toolformer_string, changes: *const toolformer_tool, error: *mut *mut toolformer_error) -> toolformer_status;
+    pub fn toolformer_registry_add_file(registry: *mut toolformer_registry, path: toolformer_string, error: *mut *mut toolformer_error) -> toolformer_status;
     pub fn toolformer_registry_count(registry: *const toolformer_registry) -> usize;
     pub fn toolformer_registry_name(registry: *const toolformer_registry, index: usize) -> toolformer_string;
     pub fn toolformer_registry_prompt(registry: *const toolformer_registry, tool: toolformer_string, text: toolformer_string, out: *mut *mut toolformer_bytes, error: *mut *mut toolformer_error) -> toolformer_status;

@@ -182,6 +182,12 @@ impl Registry {
         check(|error| unsafe { ffi::toolformer_registry_add_builtin(self.0, view(name), ptr::null(), error) })
     }
 
+    /// Adds the tools that a JSON file declares, all or none: built-in ones, programs, HTTP services, servers of the Model
+    /// Context Protocol. It says which programs are run, so it is to be trusted like a program.
+    pub fn add_file(&mut self, path: &str) -> Result<()> {
+        check(|error| unsafe { ffi::toolformer_registry_add_file(self.0, view(path), error) })
+    }
+
     /// Number of tools.
     pub fn len(&self) -> usize {
         unsafe { ffi::toolformer_registry_count(self.0) }

@@ -32,6 +32,15 @@ fn layout_is_that_of_c() {
 }
 
 #[test]
+fn tools_of_a_file() {
+    let mut registry = Registry::new().unwrap();
+    registry.add_file(concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/tools/tools.json")).unwrap();
+    assert_eq!(registry.len(), 4);
+    assert_eq!(registry.execute("Roman", "14").unwrap(), "XIV");
+    assert_eq!(registry.add_file("/nonexistent.json").unwrap_err().status, ffi::TOOLFORMER_ERROR_NOT_FOUND);
+}
+
+#[test]
 fn tools_answer_fail_and_panic() {
     let mut registry = Registry::new().unwrap();
     let tool = Tool { name: "Echo", ..Default::default() };

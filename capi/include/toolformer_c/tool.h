@@ -130,6 +130,15 @@ TOOLFORMER_C_CHECKED toolformer_status toolformer_registry_add_builtin(toolforme
                                                                        const toolformer_tool *changes,
                                                                        toolformer_error **error) TOOLFORMER_C_NOEXCEPT;
 
+// Adds the tools that a JSON file declares, all or none: built-in ones, programs, HTTP services, servers of the Model
+// Context Protocol (docs/tools.md). The file says which programs are run and which servers are connected to, so it is
+// to be trusted like a program; servers are started and asked for their tools before this returns. Errors name the
+// file, the tool and the field: TOOLFORMER_ERROR_CORRUPT (not as it should be), _INVALID (a name that is taken),
+// _NOT_FOUND, _IO, and whatever keeps a server from being used.
+TOOLFORMER_C_CHECKED toolformer_status toolformer_registry_add_file(toolformer_registry *registry,
+                                                                    toolformer_string path,
+                                                                    toolformer_error **error) TOOLFORMER_C_NOEXCEPT;
+
 // Number of tools.
 TOOLFORMER_C_API size_t toolformer_registry_count(const toolformer_registry *registry) TOOLFORMER_C_NOEXCEPT;
 

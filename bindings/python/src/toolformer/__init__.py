@@ -205,6 +205,11 @@ class Registry(_Handle):
         """Adds a tool that ships with the library: "Calculator" or "Calendar"."""
         _call("toolformer_registry_add_builtin", self._handle, _view(name), None)
 
+    def add_file(self, path):
+        """Adds the tools that a JSON file declares, all or none: built-in ones, programs, HTTP services, servers of the Model Context
+        Protocol. It says which programs are run, so it is to be trusted like a program."""
+        _call("toolformer_registry_add_file", self._handle, _view(str(path)))
+
     def add(self, name, function, *, instruction="", examples=(), input_characters="", parameters=None, returns_at_once=False,
             free_of_side_effects=False, version="", deadline=0.0, max_concurrent_calls=0, max_retries=0):
         """Adds a tool: `function` answers a string with a string, or raises. It runs on any thread. `examples` are pairs of a

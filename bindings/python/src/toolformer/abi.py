@@ -332,6 +332,7 @@ FUNCTIONS = {
     "toolformer_registry_free": (None, [c_void_p]),
     "toolformer_registry_add": (c_int32, [c_void_p, POINTER(toolformer_tool), POINTER(c_void_p)]),
     "toolformer_registry_add_builtin": (c_int32, [c_void_p, toolformer_string, POINTER(toolformer_tool), POINTER(c_void_p)]),
+    "toolformer_registry_add_file": (c_int32, [c_void_p, toolformer_string, POINTER(c_void_p)]),
     "toolformer_registry_count": (c_size_t, [c_void_p]),
     "toolformer_registry_name": (toolformer_string, [c_void_p, c_size_t]),
     "toolformer_registry_prompt": (c_int32, [c_void_p, toolformer_string, toolformer_string, POINTER(c_void_p), POINTER(c_void_p)]),
