@@ -121,7 +121,7 @@ def part(values, share):
 
 def speed_settings(session):
     session.search_files = corpus()
-    return {"model": "no model", **files_settings(session.search_files), "queries": 200, "limit": 10, "threads": 1,
+    return {"model": "no model", **files_settings(session.search_files), "queries": 100, "limit": 10, "threads": 1,
             "rounds": session.options.rounds or 5}
 
 
@@ -266,7 +266,7 @@ def quality_rows(result):
     for what, field in (("success@1", "success_1"), ("success@10", "success_10"), ("MRR@10", "mrr_10")):
         if ours and theirs:
             rows.append(row(f"search, BoolQ, {what}", ours[field], theirs[field], peer="bm25s, same terms", target=1.0,
-                            note=f"{what}: ours {ours[field]:.4f}, bm25s {theirs[field]:.4f} over {ours['questions']:,} questions and "
+                            note=f"ours {ours[field]:.4f}, bm25s {theirs[field]:.4f} over {ours['questions']:,} questions and "
                                  f"{ours['passages']:,} passages"))
     scores = result.get("ours", "scores")
     if scores:

@@ -17,6 +17,13 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from protocol import serve  # noqa: E402
 
 K1, B = 1.5, 0.75
+# What our analyser leaves out: no side is asked for words that occur everywhere. bm25s has a list of its own.
+STOP_WORDS = set("a an and are as at be but by for if in into is it no not of on or such that the their then there these they this to "
+                 "was will with".split())
+
+
+def words_of(query):
+    return [word for word in re.findall(r"\w+", query) if word.lower() not in STOP_WORDS]
 
 
 def passages(path):
@@ -84,9 +91,10 @@ class Sqlite:
         self.database.execute("PRAGMA mmap_size = 4294967296")
 
     def search(self, query, limit):
-        words = " OR ".join(f'"{word}"' for word in re.findall(r"\w+", query))
-        return self.database.execute("SELECT title, text FROM passages WHERE passages MATCH ? ORDER BY rank LIMIT ?",
-                                     (words, limit)).fetchall()
+        words = " OR ".join(f'"{word}"' for word in words_of(query))
+        # Texts afterwards: the sorting would carry those of all matches along.
+        best = self.database.execute("SELECT rowid FROM passages WHERE passages MATCH ? ORDER BY rank LIMIT ?", (words, limit)).fetchall()
+        return [self.database.execute("SELECT title, text FROM passages WHERE rowid = ?", row).fetchone() for row in best]
 
 
 class Xapian:
@@ -119,7 +127,7 @@ class Xapian:
         self.enquire.set_weighting_scheme(self.xapian.BM25Weight(K1, 0, 1, B, 0))
 
     def search(self, query, limit):
-        self.enquire.set_query(self.parser.parse_query(query, 0))  # OR, no operators
+        self.enquire.set_query(self.parser.parse_query(" ".join(words_of(query)), 0))  # OR, no operators
         return [match.document.get_data() for match in self.enquire.get_mset(0, limit)]
 
 
