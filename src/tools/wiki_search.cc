@@ -1,6 +1,8 @@
 #include "toolformer/wiki_search.h"
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 #include <utility>
 
 #include "src/base/status.h"
@@ -15,6 +17,8 @@ namespace {
 constexpr size_t kMaxTitleWords = 20;
 constexpr int64_t kMaxPageWords = 400;
 constexpr int64_t kTitlesSuggested = 3;
+// Passages that are asked for, for each result: as many may be of one article.
+constexpr int64_t kPassagesOfArticle = 4;
 
 class IndexSource : public SearchSource {
  public:
@@ -49,19 +53,24 @@ absl::StatusOr<std::string> AnswerSearch(const SearchSource& source, const Searc
   if (input.page > options.most_pages) {
     return OutOfRange("search: page {}: {} can be asked for; use other words", input.page, options.most_pages);
   }
-  const SearchQuery query = {input.text, input.required, input.excluded, options.results,
-                             (input.page - 1) * options.results};
+  const int64_t last = input.page * options.results;
+  const SearchQuery query = {input.text, input.required, input.excluded, last * kPassagesOfArticle, 0};
   TF_ASSIGN_OR_RETURN(const std::vector<SearchPassage> found, source.Search(query, interrupt));
-  if (found.empty()) {
-    return input.page == 1 ? NotFound("search: nothing has any of these words")
-                           : OutOfRange("search: there is no page {} of results", input.page);
-  }
+  // A title that is searched for is found in all passages of its article: each article has one result, its best
+  // passage.
+  std::set<std::string_view> articles;
   std::string answer;
   for (const SearchPassage& passage : found) {
+    if (!articles.insert(passage.title.empty() ? passage.document_id : passage.title).second) continue;
+    const int64_t rank = std::ssize(articles);
+    if (rank <= last - options.results) continue;
+    if (rank > last) break;
     if (!answer.empty()) answer += " | ";
     answer += Title(passage) + " > " + Snippet(passage.text, input.text, options.snippet_words);
   }
-  return answer;
+  if (!answer.empty()) return answer;
+  return input.page == 1 ? NotFound("search: nothing has any of these words")
+                         : OutOfRange("search: there is no page {} of results", input.page);
 }
 
 absl::StatusOr<std::string> AnswerOpen(const SearchSource& source, const SearchInput& input,

@@ -52,6 +52,10 @@ TEST_CASE("snippets, further pages, reading on, narrower searches") {
   CHECK(Ask(tool, "\"river -Amazon -nile\"") == "ERROR search: nothing has any of these words");
   CHECK(Ask(tool, "\"river -nile\"").starts_with("Amazon River > "));
   const Tool two = MakeWikiSearch(MakeIndexSource(Rivers(testing::TemporaryFolder())), {.results = 2});
+  // Of an article its best passage alone.
+  CHECK(Ask(tool, "\"nile delta\"") == "Nile > countries. Its delta lies in Egypt. The river floods in summer.");
+  CHECK(Ask(tool, "\"nile delta #2\"").starts_with("Egypt > "));
+  CHECK(Ask(tool, "\"nile delta #3\"") == "ERROR search: there is no page 3 of results");
   const std::string both = Ask(two, "\"Amazon Egypt\"");
   CHECK(both.find("Amazon River > ") != std::string::npos);
   CHECK(both.find(" | ") != std::string::npos);
