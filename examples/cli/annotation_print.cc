@@ -43,7 +43,8 @@ std::string DescribeSamples(const SamplingCounts& counts) {
   const std::pair<int64_t, const char*> rest[] = {{counts.duplicates, "duplicates"},
                                                   {counts.not_a_call, "not a call"},
                                                   {counts.other_tool, "of another tool"},
-                                                  {counts.not_closed, "not closed"}};
+                                                  {counts.not_closed, "not closed"},
+                                                  {counts.dropped, "dropped by the tool"}};
   for (const auto& [count, name] : rest) {
     if (count > 0) text += fmt::format(", {} {}", count, name);
   }

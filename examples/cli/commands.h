@@ -30,6 +30,7 @@ Subcommand AddTune(CLI::App* parent);
 Subcommand AddEval(CLI::App* parent);
 Subcommand AddMine(CLI::App* parent);
 Subcommand AddRounds(CLI::App* parent);
+Subcommand AddTranslate(CLI::App* parent);
 Subcommand AddIndex(CLI::App* parent);
 
 // From now on Ctrl-C and SIGTERM cancel the token returned; a second one ends the process at once.

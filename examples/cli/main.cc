@@ -35,7 +35,7 @@ int Main(int argc, char** argv) {
   const std::vector<Subcommand> subcommands = {
       AddAnnotate(&app), AddScore(&app),      AddComplete(&app), AddTokenize(&app), AddLogits(&app),
       AddInspect(&app),  AddPerplexity(&app), AddSave(&app),     AddTune(&app),     AddEval(&app),
-      AddMine(&app),     AddRounds(&app),     AddIndex(&app)};
+      AddMine(&app),     AddRounds(&app),     AddIndex(&app),    AddTranslate(&app)};
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -76,6 +76,7 @@ struct TOOLFORMER_API SamplingCounts {
   int64_t not_closed = 0;  // no closing bracket within max_call_tokens (paper footnote 2: discarded)
   int64_t duplicates = 0;  // a call already proposed at the same position
   int64_t candidates = 0;  // distinct calls
+  int64_t dropped = 0;     // of these, by the tool's own check (Tool::keeps), where an Annotator asks
 };
 
 struct TOOLFORMER_API SampledCalls {

@@ -61,6 +61,10 @@ struct TOOLFORMER_API WorkedOutCall {
 // proposes is judged by the loss filter like any other call, so it may propose much and be wrong.
 using CallProposer = std::function<std::vector<WorkedOutCall>(const Document& document)>;
 
+// Whether a call that was proposed before byte `byte_offset` of the document's text is worth running. What it drops is
+// never run, counted, and no longer a candidate.
+using CallCheck = std::function<bool(const Document& document, size_t byte_offset, const Call& call)>;
+
 struct TOOLFORMER_API Tool {
   std::string name;  // [A-Za-z_][A-Za-z0-9_]*, at most kMaxToolNameBytes
 
@@ -99,6 +103,7 @@ struct TOOLFORMER_API Tool {
 
   DocumentHeuristic accepts;  // null: every document
   CallProposer propose;       // null: calls are only sampled
+  CallCheck keeps;            // null: all
   ToolFunction call;
 };
 

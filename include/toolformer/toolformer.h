@@ -35,6 +35,7 @@
 #include "toolformer/tools_file.h"
 #include "toolformer/training_report.h"
 #include "toolformer/training_sequence.h"
+#include "toolformer/translator.h"
 #include "toolformer/weight_file.h"
 #include "toolformer/wiki_search.h"
 

@@ -43,6 +43,7 @@ Json ToJson(const ToolOutcome& outcome) {
   json["sampling"] = {{"samples", counts.samples},       {"not_a_call", counts.not_a_call},
                       {"other_tool", counts.other_tool}, {"not_closed", counts.not_closed},
                       {"duplicates", counts.duplicates}, {"candidates", counts.candidates}};
+  if (counts.dropped > 0) json["sampling"]["dropped"] = counts.dropped;
   json["calls"] = Json::array();
   for (const JudgedCall& call : outcome.calls) json["calls"].push_back(ToJson(call));
   return json;
@@ -105,6 +106,9 @@ ToolOutcome ReadOutcome(const nlohmann::json& json, JsonFields* reader) {
   reader->Read(sampling, "not_closed", &outcome.sampling.not_closed);
   reader->Read(sampling, "duplicates", &outcome.sampling.duplicates);
   reader->Read(sampling, "candidates", &outcome.sampling.candidates);
+  // Left out where nothing was dropped.
+  if (sampling.is_object() && sampling.contains("dropped"))
+    reader->Read(sampling, "dropped", &outcome.sampling.dropped);
   reader->ReadEach(json, "calls",
                    [&](const nlohmann::json& element) { outcome.calls.push_back(ReadCall(element, reader)); });
   return outcome;

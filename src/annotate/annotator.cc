@@ -198,6 +198,11 @@ absl::Status Annotator::Sample(const Tool& tool, const Interrupt& interrupt,
     outcome.sampling = sampled[d]->counts;
     const std::vector<int64_t> offsets = TokenOffsets(model_.tokenizer(), annotated.document.text, annotated.token_ids);
     for (CandidateCall& candidate : sampled[d]->candidates) {
+      const auto offset = static_cast<size_t>(offsets[candidate.position]);
+      if (tool.keeps && !tool.keeps(annotated.document, offset, candidate.call)) {
+        ++outcome.sampling.dropped;
+        continue;
+      }
       JudgedCall& judged = outcome.calls.emplace_back();
       judged.position = candidate.position;
       judged.byte_offset = offsets[candidate.position];
@@ -218,6 +223,7 @@ void Annotator::WorkOut(const Tool& tool, AnnotatedDocument* annotated) const {
       return other.position == position && other.call == proposal.call;
     });
     if (known || proposal.call.tool != tool.name) continue;
+    if (tool.keeps && !tool.keeps(annotated->document, static_cast<size_t>(offsets[position]), proposal.call)) continue;
     JudgedCall& judged = outcome.calls.emplace_back();
     judged.position = position;
     judged.byte_offset = offsets[position];

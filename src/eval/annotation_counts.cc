@@ -11,6 +11,7 @@ void Add(const SamplingCounts& from, SamplingCounts* to) {
   to->not_closed += from.not_closed;
   to->duplicates += from.duplicates;
   to->candidates += from.candidates;
+  to->dropped += from.dropped;
 }
 
 void Add(const ToolOutcome& outcome, ToolCounts* counts) {

@@ -119,7 +119,8 @@ std::string Outcomes(const AnnotatedDocument& annotated) {
     const std::pair<int64_t, const char*> lost[] = {{counts.duplicates, "duplicates"},
                                                     {counts.not_a_call, "not a call"},
                                                     {counts.other_tool, "of another tool"},
-                                                    {counts.not_closed, "not closed"}};
+                                                    {counts.not_closed, "not closed"},
+                                                    {counts.dropped, "dropped by the tool"}};
     for (const auto& [number, reason] : lost) {
       if (number > 0) out += fmt::format(", {} {}", number, reason);
     }

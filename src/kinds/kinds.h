@@ -11,6 +11,8 @@ namespace toolformer {
 
 // ToolKind::make of "wiki_search".
 absl::StatusOr<std::vector<Tool>> MakeWikiSearchKind(ToolFields& fields, const KindContext& context);
+// And of "translation".
+absl::StatusOr<std::vector<Tool>> MakeTranslationKind(ToolFields& fields, const KindContext& context);
 
 }  // namespace toolformer
 

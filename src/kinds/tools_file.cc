@@ -18,6 +18,7 @@ std::vector<ToolKind> AllKinds() {
   const std::span<const ToolKind> host = HostKinds();
   std::vector<ToolKind> kinds(host.begin(), host.end());
   kinds.push_back({"wiki_search", MakeWikiSearchKind});
+  kinds.push_back({"translation", MakeTranslationKind});
   return kinds;
 }
 

@@ -198,6 +198,40 @@ TEST_CASE("tools that may change something are refused, by name and with the rem
   CHECK(status.message().find("free_of_side_effects") != std::string::npos);
 }
 
+TEST_CASE("a tool's own check drops calls before they run, and they are counted") {
+  const ToyModel model(kMerged, QLogits);
+  ToolRegistry registry;
+  Tool tool = Answering("One", "QQ");
+  int runs = 0;
+  tool.call = [&runs](std::string_view, const ToolContext&) -> absl::StatusOr<std::string> {
+    ++runs;
+    return "QQ";
+  };
+  tool.cacheable = false;
+  std::vector<size_t> asked;
+  tool.keeps = [&asked](const Document& document, size_t byte_offset, const Call& call) {
+    CHECK(document.text == "xxxxxxaQQQQQ xxaxxxxx");
+    CHECK(call.tool == "One");
+    asked.push_back(byte_offset);
+    return byte_offset != 7;
+  };
+  REQUIRE(registry.Register(tool).ok());
+  const AnnotatedDocument annotated = Annotate(model, registry, Text("xxxxxxaQQQQQ xxaxxxxx"));
+  const ToolOutcome& outcome = annotated.tools[0];
+  CHECK(asked == std::vector<size_t>{0, 7, 16});
+  CHECK(outcome.sampling.candidates == 3);
+  CHECK(outcome.sampling.dropped == 1);
+  REQUIRE(outcome.calls.size() == 2);
+  CHECK(outcome.calls[0].position == 0);
+  CHECK(outcome.calls[1].position == 16);
+  CHECK(runs == 2);
+  CHECK(annotated.kept() == 0);
+  // Counted in what is written, too.
+  const auto again = ParseAnnotation(FormatAnnotation(annotated));
+  REQUIRE_MESSAGE(again.ok(), std::string(again.status().message()));
+  CHECK(again->tools[0].sampling.dropped == 1);
+}
+
 TEST_CASE("an annotation survives being written and read") {
   const ToyModel model(kMerged, QLogits);
   ToolRegistry registry;

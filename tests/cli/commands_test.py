@@ -44,6 +44,35 @@ def on_terminal(*arguments):
     return process.wait(), received
 
 
+class TranslateTest(ProgramTest):
+    NLLB = os.path.join(FIXTURES, "seq2seq", "nllb")
+    LID = os.path.join(FIXTURES, "fasttext", "softmax.ftz")
+
+    def test_translations_of_transformers(self):
+        expected = json.loads(read(os.path.join(self.NLLB, "expected.json")))
+        greedy = expected["runs"][0]
+        text = expected["texts"][0]["text"]
+        flags = ["--model", self.NLLB, "--beams", "1", "--max-tokens", greedy["options"]["max_new_tokens"]]
+        code, out, err = run("translate", *flags, "--source", "deu_Latn", text)
+        self.assertEqual((code, out.decode().strip()), (0, greedy["texts"][0]), err)
+        code, out, err = run("translate", *flags, "--lid", self.LID, stdin=f"{text}\n\n{text}\n".encode())
+        self.assertEqual((code, out.decode()), (0, f"{greedy['texts'][0]}\n\n{greedy['texts'][0]}\n"), err)
+
+    def test_mistakes(self):
+        code, out, _ = run("translate", "--model", self.NLLB, "--list")
+        self.assertEqual((code, len(out.split())), (0, 202))
+        for arguments, message in [(["--model", self.NLLB, "x"], b"--source or --lid"),
+                                   (["--model", self.NLLB, "--source", "tlh", "x"], b"does not read 'tlh'"),
+                                   (["--model", self.NLLB, "--source", "de", "--target", "tlh", "x"], b"does not write 'tlh'"),
+                                   (["--model", self.path("none"), "--source", "de", "x"], b"not a folder"),
+                                   (["--model", self.NLLB, "--lid", self.path("none"), "x"], b"none"),
+                                   (["--model", LLAMA, "--source", "de", "x"], b"supported encoder-decoders")]:
+            code, out, err = run("translate", *arguments)
+            self.assertNotEqual(code, 0)
+            self.assertEqual(out, b"")
+            self.assertIn(message, err)
+
+
 class ScoreTest(ProgramTest):
     def test_losses_of_transformers(self):
         code, out, err = run("score", "--model", LLAMA, "--cases", CASES, "--out", self.path("out.jsonl"))
