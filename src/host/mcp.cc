@@ -3,6 +3,8 @@
 #include <condition_variable>
 #include <optional>
 #include <set>
+#include <system_error>
+#include <thread>
 #include <utility>
 
 #include "src/base/status.h"
@@ -19,25 +21,26 @@ using std::chrono::milliseconds;
 class McpConnection {
  public:
   explicit McpConnection(McpServerOptions options) : options_(std::move(options)) {}
+  ~McpConnection() {
+    cancel_.Cancel();
+    if (opener_.joinable()) opener_.join();
+  }
+  McpConnection(const McpConnection&) = delete;
+  McpConnection& operator=(const McpConnection&) = delete;
 
-  // The session; a new one where the last is of no more use. One thread opens it, the others wait for that.
+  // The session; a new one where the last is of no more use. It is opened on a thread of its own: a server may take
+  // longer to start than a call may take, and is there for the next call then.
   absl::StatusOr<std::shared_ptr<McpSession>> Session(const Interrupt& interrupt) {
     std::unique_lock lock(mutex_);
+    if (session_ != nullptr && session_->IsAlive()) return session_;
+    if (!is_opening_) TF_RETURN_IF_ERROR(StartOpening());
     while (is_opening_) {
-      TF_RETURN_IF_ERROR(interrupt.Check());
+      if (const absl::Status status = interrupt.Check(); !status.ok())
+        return Annotate(status, "waiting for the server to start");
       opened_.wait_for(lock, kInterruptPoll);
     }
-    if (session_ != nullptr && session_->IsAlive()) return session_;
-    is_opening_ = true;
-    const std::shared_ptr<McpSession> old = std::exchange(session_, nullptr);
-    lock.unlock();
-    absl::StatusOr<std::shared_ptr<McpSession>> opened =
-        McpSession::Open(options_, Within(interrupt, options_.start_deadline));
-    lock.lock();
-    is_opening_ = false;
-    if (opened.ok()) session_ = *opened;
-    opened_.notify_all();
-    return opened;
+    if (session_ == nullptr) return failure_;
+    return session_;
   }
 
   absl::StatusOr<std::string> Call(const std::string& tool, std::string_view input, const Interrupt& interrupt) {
@@ -52,11 +55,35 @@ class McpConnection {
   }
 
  private:
+  // With the lock held.
+  absl::Status StartOpening() {
+    if (opener_.joinable()) opener_.join();  // it has ended, or is about to and needs the lock no more
+    try {
+      opener_ = std::thread([this, old = std::exchange(session_, nullptr)]() mutable {
+        old.reset();
+        const Interrupt limits = Within({.cancel = &cancel_}, options_.start_deadline);
+        absl::StatusOr<std::shared_ptr<McpSession>> opened = McpSession::Open(options_, limits);
+        const std::lock_guard lock(mutex_);
+        is_opening_ = false;
+        failure_ = opened.status();
+        if (opened.ok()) session_ = *std::move(opened);
+        opened_.notify_all();
+      });
+    } catch (const std::system_error& error) {
+      return ResourceExhausted("no thread could be started: {}", error.what());
+    }
+    is_opening_ = true;
+    return absl::OkStatus();
+  }
+
   const McpServerOptions options_;
+  CancelToken cancel_;
   std::mutex mutex_;
   std::condition_variable opened_;
   bool is_opening_ = false;
+  absl::Status failure_;
   std::shared_ptr<McpSession> session_;
+  std::thread opener_;
 };
 
 // A name that a call can have, and no other tool of the server has.

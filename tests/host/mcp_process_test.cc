@@ -128,6 +128,16 @@ TEST_CASE("a server that dies is started anew by the next call") {
   CHECK(Call(tools, "count") == "1");
 }
 
+TEST_CASE("a server that starts more slowly than a call may take is there for the next one") {
+  McpServerOptions options = StandIn({"--slow-start"});
+  const std::vector<McpTool> tools = Connect(options);
+  CHECK(Call(tools, "die").find("UNAVAILABLE") == 0);
+  ToolContext impatient;
+  impatient.interrupt.deadline = steady_clock::now() + milliseconds(50);
+  CHECK(Named(tools, "count").call("", impatient).status().message().find("waiting for the server to start") == 0);
+  CHECK(Call(tools, "count") == "1");
+}
+
 TEST_CASE("a server that says nothing is ended; one that only takes long is told") {
   McpServerOptions options = StandIn();
   options.deadline = milliseconds(1500);
@@ -138,7 +148,7 @@ TEST_CASE("a server that says nothing is ended; one that only takes long is told
   CHECK(Named(tools, "hang").call("", impatient).status().code() == absl::StatusCode::kDeadlineExceeded);
   CHECK(Call(tools, "count") == "1");  // another process
   // It had said something meanwhile: it stays, and learns that nobody waits.
-  impatient.interrupt.deadline = steady_clock::now() + milliseconds(200);
+  impatient.interrupt.deadline = steady_clock::now() + milliseconds(700);
   CHECK(Named(tools, "cancelled").call("", impatient).status().code() == absl::StatusCode::kDeadlineExceeded);
   CHECK(Call(tools, "count") == "3");
 
@@ -155,7 +165,7 @@ TEST_CASE("a server that says nothing is ended; one that only takes long is told
 
 TEST_CASE("answers that are none") {
   McpServerOptions options = StandIn();
-  options.deadline = milliseconds(300);
+  options.deadline = milliseconds(1000);
   options.max_message_bytes = 1 << 20;
   const std::vector<McpTool> tools = Connect(options);
   CHECK(Call(tools, "debris").find("INTERNAL: the server answered with what is no message: {\"jsonrpc\"") == 0);

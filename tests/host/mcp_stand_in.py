@@ -2,7 +2,7 @@
 """A server of the Model Context Protocol on standard streams that does what its tools are named after, good or bad.
 
 Flags: --modern (revision 2026-07-28 alone), --old (2024-11-05), --future (a revision nobody knows), --no-tools, --banner,
---silent, --exit, --no-list, --many, --forever-pages, --bad-schemas.
+--silent, --exit, --slow-start, --no-list, --many, --forever-pages, --bad-schemas.
 """
 import json
 import sys
@@ -151,6 +151,8 @@ def answer(message):
         send({"id": id, "error": {"code": -32601, "message": "Method not found"}})
 
 
+if "--slow-start" in FLAGS:
+    time.sleep(0.3)
 if "--exit" in FLAGS:
     sys.exit("cannot start: no licence")
 if "--banner" in FLAGS:
