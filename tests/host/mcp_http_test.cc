@@ -46,6 +46,8 @@ class HttpStandIn {
   std::string session = "session-1";                                // the one that is taken
   std::function<bool(const Exchange&, const json& message)> first;  // true: it has answered
   std::string Url() const { return server_.Url("/mcp"); }
+  // All fields above are changed by it.
+  void Change(const std::function<void()>& change) { server_.Change(change); }
   std::vector<std::string> heads() {
     const std::lock_guard lock(mutex_);
     return heads_;
@@ -104,7 +106,7 @@ class HttpStandIn {
 TEST_CASE("JSON and event streams, a session, and its end") {
   for (const bool streams : {false, true}) {
     HttpStandIn server;
-    server.streams = streams;
+    server.Change([&] { server.streams = streams; });
     {
       McpServerOptions options = At(server.Url());
       options.headers = {{"Authorization", "Bearer token"}};
@@ -112,7 +114,7 @@ TEST_CASE("JSON and event streams, a session, and its end") {
       CHECK(tools.size() == 2);  // revisions with a handshake know no x-mcp-header
       CHECK(Call(tools, "say", "hello \xc3\xa9") == "hello \xc3\xa9");
       // The server forgets the session: the call is made in a new one.
-      server.session = "session-2";
+      server.Change([&] { server.session = "session-2"; });
       CHECK(Call(tools, "say", "again") == "again");
     }
     const std::vector<std::string> heads = server.heads();
@@ -128,7 +130,7 @@ TEST_CASE("JSON and event streams, a session, and its end") {
 
 TEST_CASE("the revision without a handshake") {
   HttpStandIn server;
-  server.modern = true;
+  server.Change([&] { server.modern = true; });
   const std::vector<McpTool> tools = ConnectMcpServer(At(server.Url())).value();
   CHECK(tools.size() == 1);  // the other one's x-mcp-header is no name
   CHECK(Call(tools, "say", "plain") == "plain");
@@ -167,48 +169,51 @@ TEST_CASE("values of headers") {
 }
 
 TEST_CASE("hostile servers over HTTP") {
+  std::string answer;
   HttpStandIn server;
   McpServerOptions options = At(server.Url());
   options.start_deadline = options.deadline = milliseconds(500);
   options.max_message_bytes = 100000;
-  std::string answer;
-  server.first = [&](const Exchange& exchange, const json&) { return exchange.Answer("200 OK", answer); };
-  answer = "no json";
-  CHECK(Says(options).find("UNAVAILABLE") == 0);  // reads as a stream without an event
-  answer = "{broken";
-  CHECK(Says(options).find("INTERNAL") == 0);
-  answer = std::string(50000, '[');
-  CHECK(Says(options).find("INTERNAL") == 0);
-  answer = "{\"jsonrpc\": \"2.0\", \"id\": 999, \"result\": {}}";
-  CHECK(Says(options).find("INTERNAL") == 0);
-  answer = "{\"jsonrpc\": \"2.0\", \"id\": 1, \"result\": 3}";
-  CHECK(Says(options).find("INTERNAL") == 0);
-  answer = std::string(200000, ' ');
-  CHECK(Says(options).find("RESOURCE_EXHAUSTED") == 0);
-  server.first = [&](const Exchange& exchange, const json&) { return exchange.Answer("401 Unauthorized", "who?"); };
-  CHECK(Says(options).find("status 401: who?") != std::string::npos);
-  server.first = [&](const Exchange& exchange, const json&) {
-    return exchange.Redirect("307 Temporary Redirect", "http://10.0.0.1/");
+  const auto set_first = [&](std::function<bool(const Exchange&, const json&)> handler) {
+    server.Change([&] { server.first = std::move(handler); });
   };
+  set_first([&](const Exchange& exchange, const json&) { return exchange.Answer("200 OK", answer); });
+  server.Change([&] { answer = "no json"; });
+  CHECK(Says(options).find("UNAVAILABLE") == 0);  // reads as a stream without an event
+  server.Change([&] { answer = "{broken"; });
+  CHECK(Says(options).find("INTERNAL") == 0);
+  server.Change([&] { answer = std::string(50000, '['); });
+  CHECK(Says(options).find("INTERNAL") == 0);
+  server.Change([&] { answer = "{\"jsonrpc\": \"2.0\", \"id\": 999, \"result\": {}}"; });
+  CHECK(Says(options).find("INTERNAL") == 0);
+  server.Change([&] { answer = "{\"jsonrpc\": \"2.0\", \"id\": 1, \"result\": 3}"; });
+  CHECK(Says(options).find("INTERNAL") == 0);
+  server.Change([&] { answer = std::string(200000, ' '); });
+  CHECK(Says(options).find("RESOURCE_EXHAUSTED") == 0);
+  set_first([&](const Exchange& exchange, const json&) { return exchange.Answer("401 Unauthorized", "who?"); });
+  CHECK(Says(options).find("status 401: who?") != std::string::npos);
+  set_first([&](const Exchange& exchange, const json&) {
+    return exchange.Redirect("307 Temporary Redirect", "http://10.0.0.1/");
+  });
   CHECK(Says(options).find("more than 0 redirects") != std::string::npos);
-  server.first = [&](const Exchange& exchange, const json& message) {
+  set_first([&](const Exchange& exchange, const json& message) {
     const std::string result = "{\"jsonrpc\":\"2.0\",\"id\":" + message["id"].dump() + ",\"result\":{}}";
     return exchange.Answer("200 OK", result, "MCP-Session-Id: a b\r\n");
-  };
+  });
   CHECK(Says(options).find("INTERNAL: the server's session id") == 0);
-  server.first = [&](const Exchange& exchange, const json&) {
+  set_first([&](const Exchange& exchange, const json&) {
     exchange.Send("HTTP/1.1 200 OK\r\n\r\n");
     while (exchange.Send(": keep alive\n\n") && exchange.Sleep(milliseconds(5))) {
     }
     return true;
-  };
+  });
   CHECK(Says(options).find("DEADLINE_EXCEEDED") == 0);
-  server.first = [&](const Exchange& exchange, const json&) {
+  set_first([&](const Exchange& exchange, const json&) {
     exchange.Send("HTTP/1.1 200 OK\r\n\r\n");
     while (exchange.Send("data: {\"jsonrpc\": \"2.0\", \"method\": \"x\"}\n\n")) {
     }
     return true;
-  };
+  });
   CHECK(Says(options).find("RESOURCE_EXHAUSTED") == 0);
   options.network.allowed_networks.clear();
   CHECK(Says(options).find("PERMISSION_DENIED") == 0);

@@ -67,6 +67,7 @@ TEST_CASE("what is sent and what comes back") {
   CHECK(response->Header("content-type") == "application/json");
   CHECK(response->Header("missing").empty());
   CHECK(response->url == request.url);
+  server.Settle();
   CHECK(seen_body == request.body);
   CHECK(seen_head.find("POST /path?q=1 HTTP/1.1\r\n") == 0);
   CHECK(seen_head.find("\r\nContent-Type: application/json\r\n") != std::string::npos);
@@ -74,6 +75,7 @@ TEST_CASE("what is sent and what comes back") {
   CHECK(seen_head.find("Expect") == std::string::npos);
 
   CHECK(Get(*client, server.Url("/2"))->status == 201);
+  server.Settle();
   CHECK(seen_head.find("GET /2 ") == 0);
   CHECK(seen_head.find("Content-Type") == std::string::npos);
 }

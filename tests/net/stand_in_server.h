@@ -124,6 +124,21 @@ class StandInServer {
   StandInServer(const StandInServer&) = delete;
   StandInServer& operator=(const StandInServer&) = delete;
 
+  // Runs `change` while no handler runs: what it and handlers touch needs no other lock.
+  void Change(const std::function<void()>& change) {
+    for (;;) {
+      {
+        const std::lock_guard lock(mutex_);
+        if (active_ == 0) return change();
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
+  // Waits for the handlers: what they have written may be read then.
+  void Settle() {
+    Change([] {});
+  }
+
   int port() const { return port_; }
   int requests() const { return requests_; }
   std::string Url(const std::string& target = "/", const std::string& host = "127.0.0.1") const {
@@ -141,7 +156,15 @@ class StandInServer {
         Exchange exchange(fd, stopping_);
         while (exchange.Read()) {
           ++requests_;
+          {
+            const std::lock_guard lock(mutex_);
+            ++active_;
+          }
           handler_(exchange);
+          {
+            const std::lock_guard lock(mutex_);
+            --active_;
+          }
           if (exchange.head.find("keep") == std::string::npos) break;
         }
         shutdown(fd, SHUT_RDWR);
@@ -154,6 +177,8 @@ class StandInServer {
   int listener_ = -1, port_ = 0;
   std::atomic<bool> stopping_ = false;
   std::atomic<int> requests_ = 0;
+  std::mutex mutex_;
+  int active_ = 0;
   std::vector<std::thread> connections_;  // of the acceptor's thread until it ends
   std::thread acceptor_;
 };
