@@ -18,7 +18,7 @@ double Log(double x) { return std::log(x + 1e-5); }
 double TableSigmoid(float x) {
   constexpr float kMost = 8.0f;
   constexpr int kSteps = 512;
-  if (x < -kMost) return 0.0;
+  if (!(x >= -kMost)) return 0.0;  // what is no number, too
   if (x > kMost) return 1.0;
   const auto step = static_cast<int>((x + kMost) * kSteps / kMost / 2);
   const float at = static_cast<float>(step * 2) * kMost / kSteps - kMost;
@@ -66,7 +66,10 @@ class Identifier : public LanguageIdentifier {
     std::vector<float> hidden(static_cast<size_t>(model_.dim), 0.0f);
     for (const int32_t row : rows) model_.input.AddRow(row, hidden);
     for (float& value : hidden) value *= 1.0f / static_cast<float>(rows.size());
-    const std::vector<double> probabilities = Probabilities(hidden);
+    std::vector<double> probabilities = Probabilities(hidden);
+    for (double& probability : probabilities) {
+      if (!(probability >= 0.0)) probability = 0.0;  // of a damaged file: not a number
+    }
     std::vector<size_t> order(probabilities.size());
     for (size_t i = 0; i < order.size(); ++i) order[i] = i;
     const size_t count = std::min(most, order.size());
