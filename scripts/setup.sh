@@ -30,7 +30,7 @@ peers=("torch==$torch_version" transformers==5.23.0 tokenizers==0.23.3 gguf==0.1
 servers=(mcp==2.3.0 mcp-server-time==2026.10.19)
 
 packages=(build-essential ca-certificates ccache cmake doctest-dev git libabsl-dev libcli11-dev libcurl4-openssl-dev libfmt-dev
-          libpcre2-dev libpugixml-dev libutf8proc-dev ninja-build nlohmann-json3-dev pkg-config python3 zlib1g-dev)
+          libpcre2-dev libpugixml-dev libsqlite3-dev libutf8proc-dev ninja-build nlohmann-json3-dev pkg-config python3 zlib1g-dev)
 packages+=(libbz2-dev libexpat1-dev libstemmer-dev)  # of search
 
 deps="$PWD/.deps"

@@ -177,6 +177,16 @@ toolformer_status toolformer_annotator_annotate(toolformer_annotator* annotator,
   });
 }
 
+toolformer_status toolformer_annotator_statistics(const toolformer_annotator* annotator, toolformer_bytes** out,
+                                                  toolformer_error** error) noexcept {
+  return Guard(error, [&]() -> absl::Status {
+    TF_RETURN_IF_ERROR(CheckHandle(annotator, "annotator"));
+    TF_RETURN_IF_ERROR(CheckNotNull(out, "out"));
+    *out = New<toolformer_bytes>(toolformer::FormatToolStatistics(annotator->state->annotator->statistics()));
+    return absl::OkStatus();
+  });
+}
+
 void toolformer_stream_init(toolformer_stream* stream, size_t struct_size) noexcept {
   Initialise(stream, struct_size, DefaultStream());
 }

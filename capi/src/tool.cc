@@ -175,7 +175,11 @@ toolformer_executor_options DefaultExecutorOptions() {
           own.max_result_bytes,
           own.max_cached_results,
           own.max_abandoned,
-          0};
+          0,
+          {},
+          0,
+          own.max_concurrent_calls,
+          own.breaker.failures};
 }
 
 }  // namespace
@@ -218,8 +222,26 @@ absl::StatusOr<ToolExecutorOptions> ReadExecutorOptions(const toolformer_executo
   if (read.max_result_bytes < 3)
     return InvalidArgument("max_result_bytes is {}, not at least 3", read.max_result_bytes);
   if (read.max_abandoned < 0) return InvalidArgument("max_abandoned {} is negative", read.max_abandoned);
-  return ToolExecutorOptions{std::chrono::milliseconds(std::min(read.deadline_ms, kMostMilliseconds)),
-                             read.max_result_bytes, read.max_cached_results, read.max_abandoned};
+  if (read.max_concurrent_calls < 0) {
+    return InvalidArgument("max_concurrent_calls {} is negative", read.max_concurrent_calls);
+  }
+  if (read.breaker_failures < -1) {
+    return InvalidArgument("breaker_failures is {}, not -1 (never), 0 (the default) or more", read.breaker_failures);
+  }
+  TF_RETURN_IF_ERROR(CheckText(read.answers_file, "answers_file"));
+  ToolExecutorOptions own;
+  own.deadline = std::chrono::milliseconds(std::min(read.deadline_ms, kMostMilliseconds));
+  own.max_result_bytes = read.max_result_bytes;
+  own.max_cached_results = read.max_cached_results;
+  own.max_abandoned = read.max_abandoned;
+  if (read.max_concurrent_calls > 0) own.max_concurrent_calls = read.max_concurrent_calls;
+  if (read.breaker_failures != 0) own.breaker.failures = std::max(read.breaker_failures, 0);
+  if (read.answers_file.size > 0) {
+    AnswerStoreOptions answers;
+    if (read.max_answers_bytes > 0) answers.max_bytes = read.max_answers_bytes;
+    TF_ASSIGN_OR_RETURN(own.answers, AnswerStore::Open(ToString(read.answers_file), answers));
+  }
+  return own;
 }
 
 }  // namespace toolformer::capi
@@ -380,6 +402,16 @@ toolformer_status toolformer_executor_execute(const toolformer_executor* executo
       return is_the_callers ? result.status() : Coded(TOOLFORMER_ERROR_TOOL, std::string(result.status().message()));
     }
     *out = New<toolformer_bytes>(*std::move(result));
+    return absl::OkStatus();
+  });
+}
+
+toolformer_status toolformer_executor_statistics(const toolformer_executor* executor, toolformer_bytes** out,
+                                                 toolformer_error** error) noexcept {
+  return Guard(error, [&]() -> absl::Status {
+    TF_RETURN_IF_ERROR(CheckHandle(executor, "executor"));
+    TF_RETURN_IF_ERROR(CheckNotNull(out, "out"));
+    *out = New<toolformer_bytes>(toolformer::FormatToolStatistics(executor->state->executor.Statistics()));
     return absl::OkStatus();
   });
 }

@@ -60,6 +60,8 @@ absl::StatusOr<Input> CheckTexts(const AnnotateFlags& flags) {
 absl::Status CheckOutputs(const AnnotateFlags& flags) {
   RunFiles files = {
       .inputs = {{"--texts", flags.texts}}, .outputs = {{"--out", flags.out}}, .log = PartialPath(flags.out)};
+  // It may be there already, like an input.
+  if (!flags.tool_cache.empty()) files.inputs.emplace_back("--tool-cache", flags.tool_cache);
   if (!flags.candidates.empty()) files.outputs.emplace_back("--candidates", flags.candidates);
   if (!flags.report.empty()) files.outputs.emplace_back("--report", flags.report);
   if (!flags.summary.empty()) files.outputs.emplace_back("--summary", flags.summary);
@@ -175,13 +177,13 @@ class Run {
       : flags_(flags), input_(input), log_(*log), total_(input.documents) {}
 
   absl::Status AnnotateRest(Annotator* annotator);
-  absl::Status WriteResults(const Parameters& parameters) const;
+  absl::Status WriteResults(const Parameters& parameters, const std::vector<ToolStatistics>& execution) const;
 
  private:
   absl::Status AnnotateGroup(Annotator* annotator, const Group& group, ProgressLine* progress);
   absl::Status Append(const AnnotatedDocument& annotated, ProgressLine* progress);
   absl::Status Stopped(const absl::Status& why) const;
-  absl::Status PrintSummary(const AnnotationCounts& counts) const;
+  absl::Status PrintSummary(const AnnotationCounts& counts, const std::vector<ToolStatistics>& execution) const;
 
   const AnnotateFlags& flags_;
   const Input& input_;
@@ -273,7 +275,7 @@ absl::Status Run::Stopped(const absl::Status& why) const {
                                   log_.items(), total_, flags_.overwrite ? " without --overwrite" : ""));
 }
 
-absl::Status Run::WriteResults(const Parameters& parameters) const {
+absl::Status Run::WriteResults(const Parameters& parameters, const std::vector<ToolStatistics>& execution) const {
   CLI_ASSIGN_OR_RETURN(const std::unique_ptr<OutputFile> out, OutputFile::Create(flags_.out));
   std::unique_ptr<OutputFile> candidates;
   if (!flags_.candidates.empty()) {
@@ -304,27 +306,43 @@ absl::Status Run::WriteResults(const Parameters& parameters) const {
   if (candidates) CLI_RETURN_IF_ERROR(candidates->Commit());
   if (!flags_.report.empty()) {
     CLI_ASSIGN_OR_RETURN(const std::unique_ptr<OutputFile> report, OutputFile::Create(flags_.report));
-    CLI_RETURN_IF_ERROR(report->Write(RenderAnnotationReport(documents, parameters)));
+    CLI_RETURN_IF_ERROR(report->Write(RenderAnnotationReport(documents, parameters, execution)));
     CLI_RETURN_IF_ERROR(report->Commit());
   }
   const AnnotationCounts counts = CountAnnotations(documents);
   if (!flags_.summary.empty()) {
     CLI_ASSIGN_OR_RETURN(const std::unique_ptr<OutputFile> summary, OutputFile::Create(flags_.summary));
-    CLI_RETURN_IF_ERROR(summary->Write(PrintJson(CountsJson(counts)) + "\n"));
+    CLI_RETURN_IF_ERROR(summary->Write(PrintJson(CountsJson(counts, execution)) + "\n"));
     CLI_RETURN_IF_ERROR(summary->Commit());
   }
   CLI_RETURN_IF_ERROR(out->Commit());
   CLI_RETURN_IF_ERROR(log_.Remove());
-  return flags_.quiet ? absl::OkStatus() : PrintSummary(counts);
+  return flags_.quiet ? absl::OkStatus() : PrintSummary(counts, execution);
 }
 
-absl::Status Run::PrintSummary(const AnnotationCounts& counts) const {
+absl::Status Run::PrintSummary(const AnnotationCounts& counts, const std::vector<ToolStatistics>& execution) const {
   fmt::print("{}\n", DescribeCounts(counts, style_));
+  const std::string calls = DescribeExecution(execution, style_);
+  if (!calls.empty()) fmt::print("{}\n", calls);
   fmt::print("texts with calls  {}\n", PrintableLine(flags_.out));
   if (!flags_.candidates.empty()) fmt::print("all candidates    {}\n", PrintableLine(flags_.candidates));
   if (!flags_.report.empty()) fmt::print("report            {}\n", PrintableLine(flags_.report));
   if (!flags_.summary.empty()) fmt::print("summary           {}\n", PrintableLine(flags_.summary));
   return FlushOutput();
+}
+
+// The run is whole whatever became of the cache.
+void WarnOfCache(const AnswerStore* answers) {
+  if (answers == nullptr) return;
+  const AnswerStoreCounts counts = answers->counts();
+  if (counts.failed > 0) {
+    fmt::print(stderr, "toolformer: the tool cache failed {} times{}: {}\n", counts.failed,
+               counts.given_up ? " and was given up" : "", PrintableLine(counts.failure));
+  }
+  if (counts.damaged > 0) {
+    fmt::print(stderr, "toolformer: {} damaged records of the tool cache were dropped; their tools were asked anew\n",
+               counts.damaged);
+  }
 }
 
 }  // namespace
@@ -334,9 +352,12 @@ absl::Status RunAnnotate(const AnnotateFlags& flags) {
   CLI_ASSIGN_OR_RETURN(const std::unique_ptr<ToolRegistry> registry, MakeRegistry(flags.tools));
   CLI_ASSIGN_OR_RETURN(const Input input, CheckTexts(flags));
   CLI_RETURN_IF_ERROR(CheckOutputs(flags));
+  AnnotatorOptions options;
+  if (!flags.tool_cache.empty()) {
+    CLI_ASSIGN_OR_RETURN(options.executor.answers, AnswerStore::Open(flags.tool_cache));
+  }
 
   CLI_ASSIGN_OR_RETURN(const Models models, LoadModels(flags));
-  AnnotatorOptions options;
   options.proposer = models.proposer.get();
   options.sources = {.sampled = flags.calls != "worked-out", .worked_out = flags.calls != "sampled"};
   options.sampler.seed = flags.seed;
@@ -352,7 +373,8 @@ absl::Status RunAnnotate(const AnnotateFlags& flags) {
                                     [](std::string_view line) { return ParseAnnotation(line).ok(); }));
   Run run(flags, input, log.get());
   CLI_RETURN_IF_ERROR(run.AnnotateRest(annotator.get()));
-  return run.WriteResults(ReportParameters(flags, *registry, models.judge->info()));
+  WarnOfCache(options.executor.answers.get());
+  return run.WriteResults(ReportParameters(flags, *registry, models.judge->info()), annotator->statistics());
 }
 
 void AddSamplingFlags(CLI::App* app, AnnotateFlags* flags) {
@@ -417,8 +439,13 @@ Subcommand AddAnnotate(CLI::App* parent) {
   app->add_option("--candidates", flags->candidates, "every text with every candidate and verdict")
       ->type_name("FILE.jsonl");
   app->add_option("--report", flags->report, "the run as a page for a browser")->type_name("FILE.html");
-  app->add_option("--summary", flags->summary, "counts by tool, verdict and source of calls, as JSON")
+  app->add_option("--summary", flags->summary,
+                  "counts by tool, verdict and source of calls, and how the calls ran, as JSON")
       ->type_name("FILE.json");
+  app->add_option("--tool-cache", flags->tool_cache,
+                  "answers of tools that may take their time, kept for later runs and after a crash; several runs may\n"
+                  "share the file, on a disk of this machine")
+      ->type_name("FILE");
   app->add_option("--limit", flags->limit, "annotate only the first N texts")
       ->check(CLI::PositiveNumber)
       ->type_name("N");

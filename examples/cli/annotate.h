@@ -17,6 +17,7 @@ struct AnnotateFlags {
   ModelFlags model;
   ToolFlags tools;
   std::string texts, out, report, candidates, summary;
+  std::string tool_cache;  // empty: none
   uint64_t seed = 0;
   double temperature = 1.0;
   bool free_sampling = false;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <utility>
 #include <vector>
@@ -75,6 +76,13 @@ std::string PaintCall(const JudgedCall& call, const Style& style) {
   text += style.Call("[" + PrintableLine(PrintCallBody(call.call)) + " ->");
   if (call.result && !call.result->empty()) text += " " + style.Result(PrintableLine(*call.result));
   return text + style.Call("]");
+}
+
+std::vector<ToolStatistics> Waiting(const std::vector<ToolStatistics>& execution) {
+  std::vector<ToolStatistics> waiting;
+  std::copy_if(execution.begin(), execution.end(), std::back_inserter(waiting),
+               [](const ToolStatistics& tool) { return !tool.returns_at_once; });
+  return waiting;
 }
 
 }  // namespace
@@ -189,7 +197,24 @@ std::string DescribeCounts(const AnnotationCounts& counts, const Style& style) {
   return out + DescribeYields(counts, style);
 }
 
-nlohmann::ordered_json CountsJson(const AnnotationCounts& counts) {
+std::string DescribeExecution(const std::vector<ToolStatistics>& execution, const Style& style) {
+  std::string out;
+  for (const ToolStatistics& tool : Waiting(execution)) {
+    if (out.empty()) out = style.Dim("  calls of tools that may take their time, in this process") + "\n";
+    out += fmt::format("  {:<28} {} calls: {} made, {} known, {} not made; {} answered", tool.tool, tool.requests,
+                       tool.called, tool.shared + tool.from_memory + tool.from_disk, tool.refused, tool.answered);
+    for (const auto& [code, count] : tool.errors) out += fmt::format(", {} {}", count, StatusCodeName(code));
+    out += fmt::format("; {} tried again; p50 {:.1f} ms, p99 {:.1f} ms\n", tool.retries, tool.latency_p50_ms,
+                       tool.latency_p99_ms);
+    if (tool.breaker_opened == 0) continue;
+    out += style.Bad(fmt::format("  {:<28} failed too often in a row ({} times): {} calls were not made", tool.tool,
+                                 tool.breaker_opened, tool.breaker_refused)) +
+           "\n";
+  }
+  return out;
+}
+
+nlohmann::ordered_json CountsJson(const AnnotationCounts& counts, const std::vector<ToolStatistics>& execution) {
   nlohmann::ordered_json json;
   json["texts"] = counts.documents;
   json["texts_with_calls"] = counts.documents_with_calls;
@@ -207,6 +232,12 @@ nlohmann::ordered_json CountsJson(const AnnotationCounts& counts) {
       of_source["kept_per_million_tokens"] = KeptPerMillionTokens(yield, counts);
       for (const auto& [threshold, count] : yield.at) of_source["at"][fmt::format("{:g}", threshold)] = count;
     }
+  }
+  // Of this process only, and so not there for tools that return at once: the file is then the same however often the
+  // run was interrupted.
+  const std::vector<ToolStatistics> waiting = Waiting(execution);
+  if (!waiting.empty()) {
+    json["calls_of_last_process"] = nlohmann::ordered_json::parse(FormatToolStatistics(waiting));
   }
   return json;
 }

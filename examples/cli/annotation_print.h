@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "terminal.h"
 #include "toolformer/annotation_report.h"
@@ -26,8 +27,11 @@ std::string DescribeCounts(const AnnotationCounts& counts, const Style& style);
 // What each source of calls gave at each threshold; nothing where there was no candidate.
 std::string DescribeYields(const AnnotationCounts& counts, const Style& style);
 
-// The same as JSON.
-nlohmann::ordered_json CountsJson(const AnnotationCounts& counts);
+// How the calls of tools that may take their time ran; nothing where there were none.
+std::string DescribeExecution(const std::vector<ToolStatistics>& execution, const Style& style);
+
+// All of it as JSON.
+nlohmann::ordered_json CountsJson(const AnnotationCounts& counts, const std::vector<ToolStatistics>& execution);
 
 }  // namespace toolformer::cli
 

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "toolformer/annotator.h"
 #include "toolformer/export.h"
+#include "toolformer/tool_statistics.h"
 
 namespace toolformer {
 
@@ -45,13 +46,16 @@ TOOLFORMER_API AnnotationCounts CountAnnotations(const std::vector<AnnotatedDocu
 TOOLFORMER_API double KeptPerMillionTokens(const CallYield& yield, const AnnotationCounts& counts);
 
 // The page: counts per tool and per reason of rejection, what each source of calls gave at each threshold and per
-// million tokens of text, histogram of gains with tau_f (gains of which only a bound is
-// known are drawn apart), texts with their calls
-// highlighted (kept ones in place, rejected ones on demand), and the parameters used, as given (name, value); a
-// parameter "Name.tau_f" draws the threshold of tool Name. At most 2,000 texts are shown, all are counted. No script of
-// another host, no network. Whatever the texts and results contain is shown as text.
+// million tokens of text, histogram of gains with tau_f (gains of which only a bound is known are drawn apart), how the
+// calls ran, texts with their calls highlighted (kept ones in place, rejected ones on demand), and the parameters used,
+// as given (name, value); a parameter "Name.tau_f" draws the threshold of tool Name. At most 2,000 texts are shown, all
+// are counted. No script of another host, no network. Whatever the texts and results contain is shown as text.
+//
+// `execution` is of the process that ended the run: of a run that was interrupted, a part. Tools that return at once
+// have no part in it, so that pages of runs with no others are equal to the byte however often they were interrupted.
 TOOLFORMER_API std::string RenderAnnotationReport(const std::vector<AnnotatedDocument>& documents,
-                                                  const std::vector<std::pair<std::string, std::string>>& parameters);
+                                                  const std::vector<std::pair<std::string, std::string>>& parameters,
+                                                  const std::vector<ToolStatistics>& execution = {});
 
 // Rounds of annotating the same texts, in their order, as a page of its own: kept calls per million tokens and calls at
 // each threshold, by tool and source of calls, with a chart.

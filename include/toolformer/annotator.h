@@ -131,6 +131,9 @@ class TOOLFORMER_API Annotator {
   // The parameters in force for a tool.
   const AnnotationParameters& parameters(const Tool& tool) const;
 
+  // What has come of the calls so far, by tool.
+  std::vector<ToolStatistics> statistics() const { return executor_.Statistics(); }
+
  private:
   Annotator(const LanguageModel& model, const ToolRegistry& registry, AnnotatorOptions options);
 

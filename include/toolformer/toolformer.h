@@ -4,6 +4,7 @@
 
 #include "toolformer/annotation_report.h"
 #include "toolformer/annotator.h"
+#include "toolformer/answer_store.h"
 #include "toolformer/augmented_text.h"
 #include "toolformer/augmenting_decoder.h"
 #include "toolformer/call_sampler.h"
@@ -32,6 +33,7 @@
 #include "toolformer/tool_arguments.h"
 #include "toolformer/tool_executor.h"
 #include "toolformer/tool_registry.h"
+#include "toolformer/tool_statistics.h"
 #include "toolformer/tools_file.h"
 #include "toolformer/training_report.h"
 #include "toolformer/training_sequence.h"

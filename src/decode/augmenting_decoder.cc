@@ -1,13 +1,8 @@
 #include "toolformer/augmenting_decoder.h"
 
 #include <cmath>
-#include <condition_variable>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
-#include <system_error>
-#include <thread>
 #include <utility>
 
 #include "src/base/status.h"
@@ -35,65 +30,6 @@ absl::Status CheckOptions(const DecodeOptions& options) {
   return absl::OkStatus();
 }
 
-// Answers of tools that may take their time, each got on a thread of its own.
-class Answers {
- public:
-  struct Answer {
-    size_t row = 0;
-    absl::StatusOr<std::string> result;
-  };
-
-  Answers(ToolExecutor& executor, const Interrupt& interrupt) : executor_(executor), interrupt_(interrupt) {}
-  ~Answers() {
-    // They end with the executor's deadline, or with the interrupt.
-    for (auto& [row, thread] : threads_) {
-      if (thread.joinable()) thread.join();
-    }
-  }
-
-  // A row waits for one answer at a time.
-  void Get(size_t row, const Call& call) {
-    try {
-      threads_.emplace(row, std::thread([this, row, call] {
-                         Arrive({row, executor_.Execute(call, {std::nullopt, interrupt_})});
-                       }));
-    } catch (const std::system_error& error) {
-      threads_.emplace(row, std::thread());
-      Arrive({row, ResourceExhausted("no thread could be started for the tool: {}", error.what())});
-    }
-  }
-
-  // Those that are there; waits for one where `wait`, unless none is awaited.
-  std::vector<Answer> Take(const bool& wait) {
-    std::vector<Answer> arrived;
-    {
-      std::unique_lock lock(mutex_);
-      if (wait && !threads_.empty()) some_.wait(lock, [&] { return !arrived_.empty(); });
-      arrived = std::exchange(arrived_, {});
-    }
-    for (const Answer& answer : arrived) {
-      const auto thread = threads_.find(answer.row);
-      if (thread->second.joinable()) thread->second.join();
-      threads_.erase(thread);
-    }
-    return arrived;
-  }
-
- private:
-  void Arrive(Answer answer) {
-    const std::lock_guard lock(mutex_);
-    arrived_.push_back(std::move(answer));
-    some_.notify_one();
-  }
-
-  ToolExecutor& executor_;
-  const Interrupt interrupt_;
-  std::mutex mutex_;
-  std::condition_variable some_;
-  std::vector<Answer> arrived_;
-  std::map<size_t, std::thread> threads_;  // by row; of the caller's thread only
-};
-
 // Some prompts that are continued together.
 class Batch {
  public:
@@ -107,7 +43,7 @@ class Batch {
       : parts_(parts),
         prompts_(prompts),
         results_(prompts.size(), absl::StatusOr<Decoded>(absl::UnknownError(""))),
-        answers_(parts.executor, parts.options.interrupt) {}
+        calls_(parts.executor, parts.options.interrupt) {}
 
   absl::StatusOr<std::vector<absl::StatusOr<Decoded>>> Run();
 
@@ -131,7 +67,7 @@ class Batch {
   size_t next_prompt_ = 0;
   std::vector<Row> rows_;
   std::vector<absl::StatusOr<Decoded>> results_;
-  Answers answers_;
+  PendingCalls calls_;  // by prompt: a row waits for one answer at a time
 };
 
 void Batch::Settle(const absl::Status& status, Row* row) {
@@ -161,25 +97,18 @@ absl::Status Batch::AnswerCalls() {
   bool may_run = false;
   for (Row& row : rows_) {
     if (row.generation->need() == Generation::Need::kAnswer && !row.waits) {
-      const Call& call = row.generation->call();
-      const std::shared_ptr<const Tool> tool = parts_.registry.Find(call.tool);
-      if (tool == nullptr || tool->returns_at_once || prompts_.size() == 1) {
-        Settle(row.generation->TakeAnswer(parts_.executor.Execute(call, {std::nullopt, parts_.options.interrupt})),
-               &row);
-        TF_RETURN_IF_ERROR(parts_.options.interrupt.Check());
-      } else {
-        row.waits = true;
-        answers_.Get(row.prompt, call);
-      }
+      row.waits = true;
+      calls_.Add(row.prompt, {row.generation->call(), std::nullopt});
     }
-    may_run = may_run || (row.generation != nullptr && row.generation->need() == Generation::Need::kLogits);
+    may_run = may_run || row.generation->need() == Generation::Need::kLogits;
   }
-  for (Answers::Answer& answer : answers_.Take(/*wait=*/!may_run)) {
+  const auto wait = may_run ? PendingCalls::Wait::kNo : PendingCalls::Wait::kForOne;
+  for (PendingCalls::Ended& ended : calls_.Take(wait)) {
     TF_RETURN_IF_ERROR(parts_.options.interrupt.Check());
     for (Row& row : rows_) {
-      if (row.prompt != answer.row || row.generation == nullptr) continue;
+      if (row.prompt != ended.id || row.generation == nullptr) continue;
       row.waits = false;
-      Settle(row.generation->TakeAnswer(std::move(answer.result)), &row);
+      Settle(row.generation->TakeAnswer(std::move(ended.result)), &row);
     }
   }
   RemoveEnded();

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <optional>
 
+#include "src/eval/report_execution.h"
 #include "src/eval/report_histogram.h"
 #include "src/eval/report_html.h"
 #include "src/eval/report_texts.h"
@@ -142,7 +143,8 @@ std::string Texts(const std::vector<AnnotatedDocument>& documents, const ToolInd
 
 }  // namespace
 
-std::string RenderAnnotationReport(const std::vector<AnnotatedDocument>& documents, const Parameters& parameters) {
+std::string RenderAnnotationReport(const std::vector<AnnotatedDocument>& documents, const Parameters& parameters,
+                                   const std::vector<ToolStatistics>& execution) {
   const AnnotationCounts counts = CountAnnotations(documents);
   ToolIndices tools;
   for (const auto& [name, figures] : counts.tools) tools.emplace(name, tools.size());
@@ -152,6 +154,7 @@ std::string RenderAnnotationReport(const std::vector<AnnotatedDocument>& documen
       "where they help it predict what follows.</p>\n";
   page += Cards(counts);
   if (!counts.tools.empty()) page += Funnel(counts) + Histograms(counts, parameters) + Yields(counts);
+  page += RenderExecution(execution);
   page += Texts(documents, tools) + RenderParameters(parameters);
   return page.append(kPageEnd);
 }

@@ -198,6 +198,11 @@ static void test_one(void) {
   toolformer_document no_day = document_of(kText);
   no_day.date = (toolformer_date){2023, 2, 29};
   FAILS(TOOLFORMER_ERROR_INVALID, "2023-2-29", toolformer_annotator_annotate, annotator, &no_day, NULL, &annotation);
+  toolformer_bytes *statistics = NULL;
+  CALL(toolformer_annotator_statistics, annotator, &statistics);
+  CHECK(contains(toolformer_bytes_view(statistics), "[{\"tool\":\"Convert\""));
+  CHECK(contains(toolformer_bytes_view(statistics), "\"breaker_open\":false"));
+  toolformer_bytes_free(statistics);
   toolformer_annotator_free(annotator);
 
   toolformer_registry *nothing = NULL;

@@ -136,6 +136,7 @@ static void test_executing(void) {
   toolformer_executor_options options;
   toolformer_executor_options_init(&options, sizeof(options));
   CHECK(options.deadline_ms == 30000 && options.max_result_bytes == 50000);
+  CHECK(options.max_concurrent_calls == 32 && options.breaker_failures == 5 && options.answers_file.size == 0);
   options.deadline_ms = 100;
   options.max_result_bytes = 40;
   toolformer_executor *executor = NULL;
@@ -199,6 +200,13 @@ static void test_executing(void) {
   request.input = (toolformer_string){input, sizeof(input)};
   FAILS(TOOLFORMER_ERROR_LIMIT, "4096", toolformer_executor_execute, executor, &request, &result);
   CHECK(result == NULL);
+
+  toolformer_bytes *statistics = NULL;
+  CALL(toolformer_executor_statistics, executor, &statistics);
+  CHECK(contains(toolformer_bytes_view(statistics), "[{\"tool\":\"Convert\""));
+  CHECK(contains(toolformer_bytes_view(statistics), "\"from_memory\":2"));
+  CHECK(contains(toolformer_bytes_view(statistics), "\"deadline_exceeded\":2"));
+  toolformer_bytes_free(statistics);
 
   options.deadline_ms = 0;
   registry = NULL;
@@ -268,8 +276,61 @@ static void test_files(void) {
   toolformer_executor_free(executor);
 }
 
+// Answers outlive the executor; errors that are the answer to the input, too.
+static void test_keeping(void) {
+  toolformer_executor_options options;
+  toolformer_executor_options_init(&options, sizeof(options));
+  options.answers_file = temporary("answers");
+  for (int run = 0; run < 2; ++run) {
+    Converter converter = {.calls = 0};
+    toolformer_registry *registry = converter_registry(&converter);
+    toolformer_executor *executor = NULL;
+    CALL(toolformer_executor_new, registry, &options, &executor);
+    toolformer_registry_free(registry);
+    toolformer_request request;
+    toolformer_request_init(&request, sizeof(request));
+    request.tool = toolformer_str("Convert");
+    request.input = toolformer_str("10 km");
+    toolformer_bytes *result = NULL;
+    CALL(toolformer_executor_execute, executor, &request, &result);
+    CHECK(equal(toolformer_bytes_view(result), "6.21"));
+    toolformer_bytes_free(result);
+    result = NULL;
+    request.input = toolformer_str("a furlong");
+    FAILS(TOOLFORMER_ERROR_TOOL, "not a length", toolformer_executor_execute, executor, &request, &result);
+    CHECK(converter.calls == (run == 0 ? 2 : 0));
+    toolformer_bytes *statistics = NULL;
+    CALL(toolformer_executor_statistics, executor, &statistics);
+    CHECK(contains(toolformer_bytes_view(statistics), run == 0 ? "\"from_disk\":0" : "\"from_disk\":2"));
+    toolformer_bytes_free(statistics);
+    toolformer_executor_free(executor);
+    CHECK(becomes(&converter.destroyed, 1));
+  }
+  toolformer_registry *registry = NULL;
+  CALL(toolformer_registry_new, &registry);
+  toolformer_executor *none = NULL;
+  options.max_answers_bytes = 1;
+  FAILS(TOOLFORMER_ERROR_INVALID, "max_bytes", toolformer_executor_new, registry, &options, &none);
+  options.max_answers_bytes = 0;
+  options.answers_file = fixture("models/llama_gqa/config.json");
+  FAILS(TOOLFORMER_ERROR_INVALID, "not a store", toolformer_executor_new, registry, &options, &none);
+  options.answers_file = temporary("none/answers");
+  FAILS(TOOLFORMER_ERROR_NOT_FOUND, "answers", toolformer_executor_new, registry, &options, &none);
+  options.answers_file = toolformer_str("");
+  options.max_concurrent_calls = -1;
+  FAILS(TOOLFORMER_ERROR_INVALID, "max_concurrent_calls", toolformer_executor_new, registry, &options, &none);
+  options.max_concurrent_calls = 0;
+  options.breaker_failures = -2;
+  FAILS(TOOLFORMER_ERROR_INVALID, "breaker_failures", toolformer_executor_new, registry, &options, &none);
+  options.breaker_failures = -1;
+  CALL(toolformer_executor_new, registry, &options, &none);
+  toolformer_executor_free(none);
+  toolformer_registry_free(registry);
+}
+
 void test_tools(void) {
   test_adding();
   test_files();
+  test_keeping();
   test_executing();
 }

@@ -123,6 +123,31 @@ TEST_CASE("nothing annotated is a page, too") {
   CHECK(page.ends_with("</html>\n"));
 }
 
+TEST_CASE("the page says how calls ran, of tools that may take their time only") {
+  ToolStatistics slow;
+  slow.tool = "Slow<b>";
+  slow.requests = 1234;
+  slow.answered = 1000;
+  slow.errors = {{absl::StatusCode::kDeadlineExceeded, 200}, {absl::StatusCode::kUnavailable, 34}};
+  slow.from_disk = 77;
+  slow.retries = 55;
+  slow.breaker_opened = 2;
+  slow.breaker_refused = 33;
+  slow.latency_p99_ms = 1234.5;
+  ToolStatistics fast;
+  fast.tool = "Fast";
+  fast.returns_at_once = true;
+  const std::string page = RenderAnnotationReport(Sample(), {}, {slow, fast});
+  CHECK(Contains(page, "How the calls ran"));
+  CHECK(Contains(page, "error: deadline exceeded</th><td>200</td>"));
+  CHECK(Contains(page, "known from the tool cache</span></th><td>77</td>"));
+  CHECK(Contains(page, "1.2 s"));
+  CHECK(Contains(page, "<b>Slow&lt;b&gt;</b> failed too often in a row, 2 times: 33 calls were not made"));
+  CHECK_FALSE(Contains(page, "Fast"));
+  CHECK_FALSE(Contains(page, "Slow<b>"));
+  CHECK(RenderAnnotationReport(Sample(), {}, {fast}) == RenderAnnotationReport(Sample(), {}));
+}
+
 TEST_CASE("the page shows calls in place, rejected ones, reasons and parameters") {
   const std::string page = RenderAnnotationReport(Sample(), {{"seed", "7"}, {"Calculator.tau_f", "0.75"}});
   CHECK(Contains(page, "One  <mark"));

@@ -389,6 +389,10 @@ pub struct toolformer_executor_options {
     pub max_cached_results: u64,
     pub max_abandoned: i32,
     pub reserved: i32,
+    pub answers_file: toolformer_string,
+    pub max_answers_bytes: u64,
+    pub max_concurrent_calls: i32,
+    pub breaker_failures: i32,
 }
 
 #[repr(C)]
@@ -732,6 +736,7 @@ extern "C" {
     pub fn toolformer_executor_free(executor: *mut toolformer_executor);
     pub fn toolformer_request_init(request: *mut toolformer_request, struct_size: usize);
     pub fn toolformer_executor_execute(executor: *const toolformer_executor, request: *const toolformer_request, out: *mut *mut toolformer_bytes, error: *mut *mut toolformer_error) -> toolformer_status;
+    pub fn toolformer_executor_statistics(executor: *const toolformer_executor, out: *mut *mut toolformer_bytes, error: *mut *mut toolformer_error) -> toolformer_status;
     pub fn toolformer_calculate(expression: toolformer_string, out: *mut *mut toolformer_bytes, error: *mut *mut toolformer_error) -> toolformer_status;
     pub fn toolformer_sampler_options_init(options: *mut toolformer_sampler_options, struct_size: usize);
     pub fn toolformer_sampler_new(model: *const toolformer_model, options: *const toolformer_sampler_options, out: *mut *mut toolformer_sampler, error: *mut *mut toolformer_error) -> toolformer_status;
@@ -751,6 +756,7 @@ extern "C" {
     pub fn toolformer_annotator_new(model: *const toolformer_model, registry: *const toolformer_registry, options: *const toolformer_annotator_options, out: *mut *mut toolformer_annotator, error: *mut *mut toolformer_error) -> toolformer_status;
     pub fn toolformer_annotator_free(annotator: *mut toolformer_annotator);
     pub fn toolformer_annotator_annotate(annotator: *mut toolformer_annotator, document: *const toolformer_document, interrupt: *const toolformer_interrupt, out: *mut *mut toolformer_annotation, error: *mut *mut toolformer_error) -> toolformer_status;
+    pub fn toolformer_annotator_statistics(annotator: *const toolformer_annotator, out: *mut *mut toolformer_bytes, error: *mut *mut toolformer_error) -> toolformer_status;
     pub fn toolformer_reply_document(reply: *mut toolformer_reply, document: *const toolformer_document) -> toolformer_status;
     pub fn toolformer_stream_init(stream: *mut toolformer_stream, struct_size: usize);
     pub fn toolformer_annotator_stream(annotator: *mut toolformer_annotator, stream: *const toolformer_stream, error: *mut *mut toolformer_error) -> toolformer_status;
@@ -961,6 +967,10 @@ pub fn layout() -> String {
     text += &field_layout("toolformer_executor_options.max_cached_results", base as usize, unsafe { std::ptr::addr_of!((*base).max_cached_results) });
     text += &field_layout("toolformer_executor_options.max_abandoned", base as usize, unsafe { std::ptr::addr_of!((*base).max_abandoned) });
     text += &field_layout("toolformer_executor_options.reserved", base as usize, unsafe { std::ptr::addr_of!((*base).reserved) });
+    text += &field_layout("toolformer_executor_options.answers_file", base as usize, unsafe { std::ptr::addr_of!((*base).answers_file) });
+    text += &field_layout("toolformer_executor_options.max_answers_bytes", base as usize, unsafe { std::ptr::addr_of!((*base).max_answers_bytes) });
+    text += &field_layout("toolformer_executor_options.max_concurrent_calls", base as usize, unsafe { std::ptr::addr_of!((*base).max_concurrent_calls) });
+    text += &field_layout("toolformer_executor_options.breaker_failures", base as usize, unsafe { std::ptr::addr_of!((*base).breaker_failures) });
     text += &format!("toolformer_request {}\n", std::mem::size_of::<toolformer_request>());
     let value = std::mem::MaybeUninit::<toolformer_request>::uninit();
     let base = value.as_ptr();

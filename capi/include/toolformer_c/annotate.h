@@ -166,7 +166,8 @@ TOOLFORMER_C_API void toolformer_annotator_options_init(toolformer_annotator_opt
 // Annotates with all tools of a registry. One thread at a time; make one for each thread, they share the model.
 typedef struct toolformer_annotator toolformer_annotator;
 
-// `options` may be NULL. TOOLFORMER_ERROR_INVALID: no tools, a proposer with another vocabulary, an approximate model.
+// `options` may be NULL. TOOLFORMER_ERROR_INVALID: no tools, a tool without
+// TOOLFORMER_TOOL_FREE_OF_SIDE_EFFECTS, a proposer with another vocabulary, an approximate model.
 TOOLFORMER_C_CHECKED toolformer_status toolformer_annotator_new(const toolformer_model *model,
                                                                 const toolformer_registry *registry,
                                                                 const toolformer_annotator_options *options,
@@ -184,6 +185,11 @@ TOOLFORMER_C_CHECKED toolformer_status toolformer_annotator_annotate(toolformer_
                                                                      const toolformer_interrupt *interrupt,
                                                                      toolformer_annotation **out,
                                                                      toolformer_error **error) TOOLFORMER_C_NOEXCEPT;
+
+// What has come of the tools' calls so far, as toolformer_executor_statistics says it. Safe while texts are annotated.
+TOOLFORMER_C_CHECKED toolformer_status toolformer_annotator_statistics(const toolformer_annotator *annotator,
+                                                                       toolformer_bytes **out,
+                                                                       toolformer_error **error) TOOLFORMER_C_NOEXCEPT;
 
 // Gives the next text by toolformer_reply_document; the stream ends when it gives none.
 typedef toolformer_status (*toolformer_next_document_fn)(void *user_data, toolformer_reply *reply);

@@ -160,8 +160,14 @@ typedef struct toolformer_executor_options {
   uint64_t deadline_ms;         // a tool that has not answered by then has failed; at least 1; 30,000
   uint64_t max_result_bytes;    // longer results are cut and marked; at least 3; 50,000
   uint64_t max_cached_results;  // 0: none is kept; 100,000
-  int32_t max_abandoned;        // most tools left running past their deadline; 16
+  int32_t max_abandoned;        // most calls of a tool left running past their deadline; 16
   int32_t reserved;             // 0
+  // A file in which answers of tools that may take their time are kept beyond the process, made where there is none;
+  // empty: nowhere. Several executors and processes may share one, on a disk of this machine.
+  toolformer_string answers_file;
+  uint64_t max_answers_bytes;    // of that file, at least 1 MiB; 0: 1 GiB
+  int32_t max_concurrent_calls;  // of all tools that may wait, at a time; 0: 32
+  int32_t breaker_failures;      // after which a tool is not called for a while, in a row; 0: 5; -1: never
 } toolformer_executor_options;
 
 TOOLFORMER_C_API void toolformer_executor_options_init(toolformer_executor_options *options,
@@ -171,7 +177,9 @@ TOOLFORMER_C_API void toolformer_executor_options_init(toolformer_executor_optio
 // in time is left to end by itself, on its own thread; its answer is dropped.
 typedef struct toolformer_executor toolformer_executor;
 
-// With the tools that the registry holds now. `options` may be NULL. TOOLFORMER_ERROR_INVALID: an option out of range.
+// With the tools that the registry holds now. `options` may be NULL. TOOLFORMER_ERROR_INVALID: an option out of range,
+// an `answers_file` that is not one, or is damaged. Of that file also _NOT_FOUND (no such folder), _STATE (of another
+// version), _IO.
 TOOLFORMER_C_CHECKED toolformer_status toolformer_executor_new(const toolformer_registry *registry,
                                                                const toolformer_executor_options *options,
                                                                toolformer_executor **out,
@@ -195,6 +203,12 @@ TOOLFORMER_C_CHECKED toolformer_status toolformer_executor_execute(const toolfor
                                                                    const toolformer_request *request,
                                                                    toolformer_bytes **out,
                                                                    toolformer_error **error) TOOLFORMER_C_NOEXCEPT;
+
+// What has come of the calls so far, as JSON: an array with an object for each tool that was asked for: requests,
+// answered, errors by kind, where answers came from, attempts, retries, latencies in ms. Safe while others execute.
+TOOLFORMER_C_CHECKED toolformer_status toolformer_executor_statistics(const toolformer_executor *executor,
+                                                                      toolformer_bytes **out,
+                                                                      toolformer_error **error) TOOLFORMER_C_NOEXCEPT;
 
 // The calculator as a function: the value of an expression of at most 1,024 bytes. TOOLFORMER_ERROR_TOOL.
 TOOLFORMER_C_CHECKED toolformer_status toolformer_calculate(toolformer_string expression, toolformer_bytes **out,

@@ -243,7 +243,7 @@ toolformer_document._fields_ = [("struct_size", c_size_t), ("text", toolformer_s
 toolformer_parameters._fields_ = [("struct_size", c_size_t), ("tau_s", c_double), ("tau_f", c_double), ("k", c_int64), ("m", c_int64)]
 toolformer_example._fields_ = [("input", toolformer_string), ("output", toolformer_string)]
 toolformer_tool._fields_ = [("struct_size", c_size_t), ("name", toolformer_string), ("instruction", toolformer_string), ("examples", POINTER(toolformer_example)), ("example_count", c_size_t), ("input_characters", toolformer_string), ("parameters", POINTER(toolformer_parameters)), ("call", toolformer_tool_fn), ("accepts", toolformer_accepts_fn), ("propose", toolformer_propose_fn), ("user_data", c_void_p), ("destroy", toolformer_destroy_fn), ("flags", c_uint32), ("today", toolformer_date), ("version", toolformer_string), ("deadline_ms", c_uint64), ("max_concurrent_calls", c_int32), ("max_retries", c_int32)]
-toolformer_executor_options._fields_ = [("struct_size", c_size_t), ("deadline_ms", c_uint64), ("max_result_bytes", c_uint64), ("max_cached_results", c_uint64), ("max_abandoned", c_int32), ("reserved", c_int32)]
+toolformer_executor_options._fields_ = [("struct_size", c_size_t), ("deadline_ms", c_uint64), ("max_result_bytes", c_uint64), ("max_cached_results", c_uint64), ("max_abandoned", c_int32), ("reserved", c_int32), ("answers_file", toolformer_string), ("max_answers_bytes", c_uint64), ("max_concurrent_calls", c_int32), ("breaker_failures", c_int32)]
 toolformer_request._fields_ = [("struct_size", c_size_t), ("tool", toolformer_string), ("input", toolformer_string), ("date", toolformer_date), ("reserved", c_int32), ("interrupt", toolformer_interrupt)]
 toolformer_sampler_options._fields_ = [("struct_size", c_size_t), ("temperature", c_double), ("seed", c_uint64), ("max_call_tokens", c_int64), ("free_sampling", c_int32), ("reserved", c_int32), ("max_batch_rows", c_int64), ("max_open_texts", c_int64), ("max_open_tokens", c_int64), ("max_read_tokens", c_int64), ("max_logits_bytes", c_uint64)]
 toolformer_sampling._fields_ = [("struct_size", c_size_t), ("registry", c_void_p), ("tool", toolformer_string), ("text", toolformer_string), ("parameters", POINTER(toolformer_parameters)), ("seed", c_uint64), ("interrupt", toolformer_interrupt)]
@@ -341,6 +341,7 @@ FUNCTIONS = {
     "toolformer_executor_free": (None, [c_void_p]),
     "toolformer_request_init": (None, [POINTER(toolformer_request), c_size_t]),
     "toolformer_executor_execute": (c_int32, [c_void_p, POINTER(toolformer_request), POINTER(c_void_p), POINTER(c_void_p)]),
+    "toolformer_executor_statistics": (c_int32, [c_void_p, POINTER(c_void_p), POINTER(c_void_p)]),
     "toolformer_calculate": (c_int32, [toolformer_string, POINTER(c_void_p), POINTER(c_void_p)]),
     "toolformer_sampler_options_init": (None, [POINTER(toolformer_sampler_options), c_size_t]),
     "toolformer_sampler_new": (c_int32, [c_void_p, POINTER(toolformer_sampler_options), POINTER(c_void_p), POINTER(c_void_p)]),
@@ -360,6 +361,7 @@ FUNCTIONS = {
     "toolformer_annotator_new": (c_int32, [c_void_p, c_void_p, POINTER(toolformer_annotator_options), POINTER(c_void_p), POINTER(c_void_p)]),
     "toolformer_annotator_free": (None, [c_void_p]),
     "toolformer_annotator_annotate": (c_int32, [c_void_p, POINTER(toolformer_document), POINTER(toolformer_interrupt), POINTER(c_void_p), POINTER(c_void_p)]),
+    "toolformer_annotator_statistics": (c_int32, [c_void_p, POINTER(c_void_p), POINTER(c_void_p)]),
     "toolformer_reply_document": (c_int32, [c_void_p, POINTER(toolformer_document)]),
     "toolformer_stream_init": (None, [POINTER(toolformer_stream), c_size_t]),
     "toolformer_annotator_stream": (c_int32, [c_void_p, POINTER(toolformer_stream), POINTER(c_void_p)]),
