@@ -58,6 +58,20 @@ class TranslateTest(ProgramTest):
         code, out, err = run("translate", *flags, "--lid", self.LID, stdin=f"{text}\n\n{text}\n".encode())
         self.assertEqual((code, out.decode()), (0, f"{greedy['texts'][0]}\n\n{greedy['texts'][0]}\n"), err)
 
+    def test_a_tools_file_declares_the_tool(self):
+        def complete(**fields):
+            path = self.file("tools.json", json.dumps({"tools": [{"kind": "translation", **fields}]}))
+            return run("complete", "--model", LLAMA, "--tools-file", path, "--max-tokens", "2", "Hello")
+        code, _, err = complete(model=self.NLLB, lid=self.LID, beams=2)
+        self.assertEqual(code, 0, err)
+        for fields, message in [({"model": self.NLLB}, b"'lid' is missing"), ({"lid": self.LID}, b"'model' is missing"),
+                                ({"model": self.path("none"), "lid": self.LID}, b"none: is not a folder"),
+                                ({"model": self.NLLB, "lid": self.NLLB}, b"nllb"),
+                                ({"model": self.NLLB, "lid": self.LID, "beams": 0}, b"0 beams")]:
+            code, _, err = complete(**fields)
+            self.assertNotEqual(code, 0)
+            self.assertIn(message, err)
+
     def test_mistakes(self):
         code, out, _ = run("translate", "--model", self.NLLB, "--list")
         self.assertEqual((code, len(out.split())), (0, 202))
