@@ -70,7 +70,7 @@ absl::Status CheckOutputs(const AnnotateFlags& flags) {
 }
 
 struct Models {
-  std::unique_ptr<Model> judge;
+  std::shared_ptr<const Model> judge;
   std::unique_ptr<Model> proposer;  // null: the judge proposes
 };
 
@@ -349,7 +349,7 @@ void WarnOfCache(const AnswerStore* answers) {
 
 absl::Status RunAnnotate(const AnnotateFlags& flags) {
   // What can be wrong is looked for before the model is loaded.
-  CLI_ASSIGN_OR_RETURN(const std::unique_ptr<ToolRegistry> registry, MakeRegistry(flags.tools));
+  CLI_ASSIGN_OR_RETURN(std::unique_ptr<ToolRegistry> registry, MakeRegistry(flags.tools));
   CLI_ASSIGN_OR_RETURN(const Input input, CheckTexts(flags));
   CLI_RETURN_IF_ERROR(CheckOutputs(flags));
   AnnotatorOptions options;
@@ -358,6 +358,7 @@ absl::Status RunAnnotate(const AnnotateFlags& flags) {
   }
 
   CLI_ASSIGN_OR_RETURN(const Models models, LoadModels(flags));
+  CLI_RETURN_IF_ERROR(GiveModel(flags.tools, models.judge, &registry));
   options.proposer = models.proposer.get();
   options.sources = {.sampled = flags.calls != "worked-out", .worked_out = flags.calls != "sampled"};
   options.sampler.seed = flags.seed;
@@ -435,6 +436,7 @@ Subcommand AddAnnotate(CLI::App* parent) {
       ->type_name("NAMES");
   AddToolsFileFlag(app, &flags->tools);
   AddWikiIndexFlag(app, &flags->tools);
+  AddQaFlags(app, &flags->tools);
   app->add_option("--out", flags->out, "the texts with at least one kept call")->required()->type_name("FILE.jsonl");
   app->add_option("--candidates", flags->candidates, "every text with every candidate and verdict")
       ->type_name("FILE.jsonl");

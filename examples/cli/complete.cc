@@ -134,9 +134,10 @@ absl::Status Explain(const absl::Status& status, const CompleteFlags& flags) {
 
 absl::Status RunComplete(const CompleteFlags& flags) {
   if (flags.no_tools && flags.in_context) return UsageError("--no-tools and --in-context exclude each other");
-  CLI_ASSIGN_OR_RETURN(const std::unique_ptr<ToolRegistry> registry, MakeRegistry(flags.tools));
+  CLI_ASSIGN_OR_RETURN(std::unique_ptr<ToolRegistry> registry, MakeRegistry(flags.tools));
   CLI_ASSIGN_OR_RETURN(const std::string prompt, ReadPrompt(flags.prompt));
-  CLI_ASSIGN_OR_RETURN(const std::unique_ptr<Model> model, LoadModel(flags.model));
+  CLI_ASSIGN_OR_RETURN(const std::shared_ptr<const Model> model, LoadModel(flags.model));
+  CLI_RETURN_IF_ERROR(GiveModel(flags.tools, model, &registry));
 
   DecodeOptions options = flags.options;
   if (flags.no_tools) options.tool_use = ToolUse::kDisabled;
@@ -220,6 +221,7 @@ Subcommand AddComplete(CLI::App* parent) {
                 "put the tools' examples before the prompt, so that a model that was not trained can use them");
   AddDateFlag(app, &flags->tools);
   AddWikiIndexFlag(app, &flags->tools);
+  AddQaFlags(app, &flags->tools);
   app->add_flag("--json", flags->json, "print text, plain text, calls and stop reason as one JSON object");
   app->add_option("--deadline", flags->deadline, "give up after so many seconds")
       ->check(CLI::Range(0.001, kMaxDeadlineSeconds))

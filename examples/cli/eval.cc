@@ -28,11 +28,24 @@ struct EvalFlags {
   std::vector<std::string> data;
   std::string out, report;
   TaskOptions task;
+  std::string ask;  // a tool; empty: the model is asked
   bool no_tools = false;
   bool overwrite = false;
   bool quiet = false;
   DecodeOptions options;
 };
+
+// With the tool that is asked among them.
+ToolFlags ToolsInUse(const EvalFlags& flags) {
+  ToolFlags tools = flags.tools;
+  if (flags.ask.empty()) return tools;
+  tools.names.clear();
+  if (IsBuiltIn(flags.ask) || tools.tools_file.empty()) {
+    tools.names = {flags.ask};
+    tools.named_tools = nullptr;
+  }
+  return tools;
+}
 
 std::vector<std::string> SuiteNames() {
   std::vector<std::string> names;
@@ -134,6 +147,7 @@ class Run {
   std::vector<std::string> tools_;
   std::unique_ptr<RunLog> log_;  // null: none is kept
   int64_t done_ = 0;
+  std::string asked_version_;
 };
 
 // How it is measured.
@@ -144,6 +158,10 @@ nlohmann::ordered_json Run::Settings() const {
     return json;
   }
   json["tools"] = Tools();
+  if (!flags_.ask.empty()) {
+    json["asked"] = flags_.ask;
+    json["asked_version"] = asked_version_;
+  }
   if (!flags_.tools.date.empty()) json["date"] = flags_.tools.date;
   if (!flags_.tools.wiki_index.empty()) {
     const auto index = SearchIndex::Open(flags_.tools.wiki_index);
@@ -183,6 +201,7 @@ absl::Status Run::Take(std::string_view item) {
 }
 
 absl::Status Run::Measure(const Model& model, const ToolRegistry& registry) {
+  if (const std::shared_ptr<const Tool> tool = registry.Find(flags_.ask)) asked_version_ = tool->version;
   CLI_RETURN_IF_ERROR(task_.Prepare(model));
   CLI_RETURN_IF_ERROR(OpenLog(model.info()));
   DecodeOptions options = flags_.options;
@@ -193,7 +212,9 @@ absl::Status Run::Measure(const Model& model, const ToolRegistry& registry) {
   ProgressLine progress({});
   if (flags_.quiet) progress.Disable();
   progress.Note(task_.Progress());
-  const absl::Status status = task_.Run(done_, decoder, options, [&](const std::string& item) -> absl::Status {
+  const std::shared_ptr<const Tool> asked = flags_.ask.empty() ? nullptr : registry.Find(flags_.ask);
+  const Means means = {decoder, options, asked.get()};
+  const absl::Status status = task_.Run(done_, means, [&](const std::string& item) -> absl::Status {
     if (log_) CLI_RETURN_IF_ERROR(log_->Append(item));
     CLI_RETURN_IF_ERROR(Take(item));
     progress.Note(task_.Progress());
@@ -249,12 +270,29 @@ absl::Status Run::WriteResults(const ModelInfo& model) {
   return log_ ? log_->Remove() : absl::OkStatus();
 }
 
+absl::Status CheckAsked(const EvalFlags& flags) {
+  if (flags.ask.empty()) return absl::OkStatus();
+  if (flags.no_tools) return UsageError("--ask and --no-tools exclude each other");
+  if (!flags.suite.empty() && flags.suite != QaSuite().name) {
+    return UsageError(fmt::format("--ask: only the questions of suite {} can be asked of a tool", QaSuite().name));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status RunEval(const EvalFlags& flags) {
   // What can be wrong is looked for before the model is loaded.
-  CLI_ASSIGN_OR_RETURN(const std::unique_ptr<ToolRegistry> registry, MakeRegistry(flags.tools));
+  CLI_RETURN_IF_ERROR(CheckAsked(flags));
+  CLI_ASSIGN_OR_RETURN(std::unique_ptr<ToolRegistry> registry, MakeRegistry(ToolsInUse(flags)));
+  if (!flags.ask.empty() && registry->Find(flags.ask) == nullptr) {
+    return UsageError(fmt::format("--ask: there is no tool '{}'; there are: {}", flags.ask, registry->Names()));
+  }
   CLI_ASSIGN_OR_RETURN(NamedTask task, MakeTask(flags));
+  if (!flags.ask.empty() && task.suite != QaSuite().name) {
+    return UsageError(fmt::format("--ask: only the questions of suite {} can be asked of a tool", QaSuite().name));
+  }
   CLI_RETURN_IF_ERROR(CheckFiles(flags));
-  CLI_ASSIGN_OR_RETURN(const std::unique_ptr<Model> model, LoadModel(flags.model));
+  CLI_ASSIGN_OR_RETURN(const std::shared_ptr<const Model> model, LoadModel(flags.model));
+  CLI_RETURN_IF_ERROR(GiveModel(ToolsInUse(flags), model, &registry));
   Run run(flags, std::move(task), *registry);
   CLI_RETURN_IF_ERROR(run.Measure(*model, *registry));
   return run.WriteResults(model->info());
@@ -319,6 +357,10 @@ Subcommand AddEval(CLI::App* parent) {
   app->add_flag("--no-tools", flags->no_tools, "the opening of a call has probability 0");
   AddDateFlag(app, &flags->tools);
   AddWikiIndexFlag(app, &flags->tools);
+  AddQaFlags(app, &flags->tools);
+  app->add_option("--ask", flags->ask,
+                  "asks this tool the questions by itself, not the model: its answers are what is scored (qa only)")
+      ->type_name("NAME");
   app->add_option("--out", flags->out, "every prediction, as JSON; lets an interrupted run go on")
       ->type_name("FILE.json");
   app->add_option("--report", flags->report, "the same as a page for a browser")->type_name("FILE.html");

@@ -27,8 +27,7 @@ class QuestionTask : public EvalTask {
   int64_t items() const override;
   nlohmann::ordered_json Fingerprint() const override;
   bool IsItem(std::string_view line) const override { return ParsePrediction(line).ok(); }
-  absl::Status Run(int64_t first, const AugmentingDecoder& decoder, const DecodeOptions& options,
-                   const Done& done) override;
+  absl::Status Run(int64_t first, const Means& means, const Done& done) override;
   absl::Status Take(std::string_view item) override;
   std::string Progress() const override;
   nlohmann::ordered_json Scores() const override;
@@ -88,9 +87,10 @@ nlohmann::ordered_json QuestionTask::Fingerprint() const {
   return json;
 }
 
-absl::Status QuestionTask::Run(int64_t first, const AugmentingDecoder& decoder, const DecodeOptions& options,
-                               const Done& done) {
-  const int64_t together = std::max(kFewestTogether, 2 * options.max_batch_rows);
+absl::Status QuestionTask::Run(int64_t first, const Means& means, const Done& done) {
+  const DecodeOptions& options = means.options;
+  // A tool is asked one by one.
+  const int64_t together = means.asked != nullptr ? 1 : std::max(kFewestTogether, 2 * options.max_batch_rows);
   for (const EvaluatedSet& evaluated : sets_) {
     std::span<const Question> questions = evaluated.set.questions;
     const int64_t skipped = std::min(first, std::ssize(questions));
@@ -98,7 +98,9 @@ absl::Status QuestionTask::Run(int64_t first, const AugmentingDecoder& decoder, 
     questions = questions.subspan(skipped);
     while (!questions.empty()) {
       const std::span<const Question> group = questions.first(std::min(together, std::ssize(questions)));
-      CLI_ASSIGN_OR_RETURN(const std::vector<Prediction> predictions, AnswerQuestions(suite_, decoder, group, options));
+      CLI_ASSIGN_OR_RETURN(const std::vector<Prediction> predictions,
+                           means.asked != nullptr ? AskTool(suite_, *means.asked, group, options.interrupt)
+                                                  : AnswerQuestions(suite_, means.decoder, group, options));
       for (size_t i = 0; i < group.size(); ++i) {
         CLI_RETURN_IF_ERROR(done(FormatPrediction(group[i], predictions[i])));
       }

@@ -23,6 +23,13 @@ struct DataFile {
   std::string path, content;
 };
 
+// What answers.
+struct Means {
+  const AugmentingDecoder& decoder;
+  const DecodeOptions& options;
+  const Tool* asked = nullptr;  // null: the model is asked
+};
+
 // Items in a fixed order, each of which comes out as one line of JSON by itself. Whatever is told of them at the end is
 // made of these lines, so that a run that was interrupted ends like any other.
 class EvalTask {
@@ -38,8 +45,7 @@ class EvalTask {
 
   // Makes the items from `first` on, until all are made or `done` fails.
   using Done = std::function<absl::Status(const std::string& item)>;
-  virtual absl::Status Run(int64_t first, const AugmentingDecoder& decoder, const DecodeOptions& options,
-                           const Done& done) = 0;
+  virtual absl::Status Run(int64_t first, const Means& means, const Done& done) = 0;
 
   // Takes the next item in.
   virtual absl::Status Take(std::string_view item) = 0;

@@ -54,8 +54,7 @@ class TextTask : public EvalTask {
   int64_t items() const override;
   nlohmann::ordered_json Fingerprint() const override;
   bool IsItem(std::string_view line) const override { return ParseWindow(line).ok(); }
-  absl::Status Run(int64_t first, const AugmentingDecoder& decoder, const DecodeOptions& options,
-                   const Done& done) override;
+  absl::Status Run(int64_t first, const Means& means, const Done& done) override;
   absl::Status Take(std::string_view item) override;
   std::string Progress() const override;
   nlohmann::ordered_json Scores() const override;
@@ -110,7 +109,7 @@ nlohmann::ordered_json TextTask::Fingerprint() const {
   return json;
 }
 
-absl::Status TextTask::Run(int64_t first, const AugmentingDecoder&, const DecodeOptions& options, const Done& done) {
+absl::Status TextTask::Run(int64_t first, const Means& means, const Done& done) {
   PerplexityOptions perplexity;
   perplexity.window = options_.window;
   perplexity.on_window = [&](const TextLosses& window) { return done(FormatWindow(window)); };
@@ -119,7 +118,7 @@ absl::Status TextTask::Run(int64_t first, const AugmentingDecoder&, const Decode
     first -= skipped;
     if (skipped == Windows(text)) continue;
     const std::span<const int32_t> rest = std::span(text.ids).subspan(skipped * (options_.window - 1));
-    CLI_RETURN_IF_ERROR(MeasurePerplexity(*model_, rest, perplexity, options.interrupt).status());
+    CLI_RETURN_IF_ERROR(MeasurePerplexity(*model_, rest, perplexity, means.options.interrupt).status());
   }
   return absl::OkStatus();
 }

@@ -171,6 +171,7 @@ Subcommand AddRounds(CLI::App* parent) {
       ->type_name("NAMES");
   AddToolsFileFlag(app, &flags->annotate.tools);
   AddWikiIndexFlag(app, &flags->annotate.tools);
+  AddQaFlags(app, &flags->annotate.tools);
   app->add_option("--out", flags->out, "folder of the rounds: round-N/ of each, rounds.html of all")
       ->required()
       ->type_name("FOLDER");

@@ -21,6 +21,7 @@ std::vector<Tool> AllTools(std::shared_ptr<const Clock> clock) {
   tools.push_back(MakeCalculator());
   tools.push_back(MakeCalendar(std::move(clock)));
   tools.push_back(MakeWikiSearch(nullptr));
+  tools.push_back(MakeQuestionAnswering(nullptr, nullptr));
   return tools;
 }
 
@@ -43,6 +44,24 @@ absl::StatusOr<std::vector<Tool>> ReadToolsFile(const std::string& path, std::sh
   std::vector<Tool> tools;
   for (const std::shared_ptr<const Tool>& tool : registry.tools()) tools.push_back(*tool);
   return tools;
+}
+
+absl::StatusOr<std::shared_ptr<const AnswerReader>> MakeReader(const ToolFlags& flags,
+                                                               std::shared_ptr<const Model> model) {
+  if (model == nullptr) return nullptr;
+  if (!flags.qa_model.empty()) return LoadAnswerReader(flags.qa_model);
+  return MakeLanguageModelReader(std::move(model), {});
+}
+
+absl::StatusOr<Tool> MakeQa(const ToolFlags& flags, const std::shared_ptr<const Model>& model) {
+  std::shared_ptr<const SearchSource> source;
+  if (!flags.wiki_index.empty()) {
+    CLI_ASSIGN_OR_RETURN(std::shared_ptr<const SearchIndex> index, SearchIndex::Open(flags.wiki_index));
+    source = MakeIndexSource(std::move(index));
+  }
+  CLI_ASSIGN_OR_RETURN(std::shared_ptr<const AnswerReader> reader, MakeReader(flags, model));
+  return MakeQuestionAnswering(std::move(reader), std::move(source),
+                               {.passages = flags.qa_passages, .least_confidence = flags.qa_least});
 }
 
 template <typename T>
@@ -95,6 +114,11 @@ std::string KnownTools() {
   return names;
 }
 
+bool IsBuiltIn(const std::string& name) {
+  const std::vector<Tool> all = AllTools(SystemClock());
+  return std::any_of(all.begin(), all.end(), [&](const Tool& tool) { return tool.name == name; });
+}
+
 std::string DefaultParameters() {
   std::string table = "  tool          k   m  tau_f  tau_s\n";
   for (const Tool& tool : AllTools(SystemClock())) {
@@ -135,8 +159,27 @@ void AddDateFlag(CLI::App* app, ToolFlags* flags) {
 
 void AddWikiIndexFlag(CLI::App* app, ToolFlags* flags) {
   app->add_option("--wiki-index", flags->wiki_index,
-                  "the index that WikiSearch searches, as 'toolformer index build' makes it")
+                  "the index that WikiSearch searches and QA reads, as 'toolformer index build' makes it")
       ->type_name("FOLDER");
+}
+
+void AddQaFlags(CLI::App* app, ToolFlags* flags) {
+  const std::string group = "QA (answers out of passages of --wiki-index; without one, out of its model alone)";
+  app->add_option(
+         "--qa-model", flags->qa_model,
+         "what reads, with int8 weights: a language model, or a folder of FiD or Atlas (default: the command's model)")
+      ->type_name("PATH")
+      ->group(group);
+  app->add_option("--qa-passages", flags->qa_passages, "passages that are read for a question")
+      ->check(CLI::Range(1, 100))
+      ->capture_default_str()
+      ->type_name("N")
+      ->group(group);
+  app->add_option("--qa-least", flags->qa_least, "least confidence of an answer, 0 to 1; below it there is none")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str()
+      ->type_name("P")
+      ->group(group);
 }
 
 absl::StatusOr<std::unique_ptr<ToolRegistry>> MakeRegistry(const ToolFlags& flags) {
@@ -157,6 +200,9 @@ absl::StatusOr<std::unique_ptr<ToolRegistry>> MakeRegistry(const ToolFlags& flag
     if (name == "WikiSearch") {
       CLI_ASSIGN_OR_RETURN(*found, MakeWikiSearchOf(flags.wiki_index));
     }
+    if (name == "QA") {
+      CLI_ASSIGN_OR_RETURN(*found, MakeQa(flags, nullptr));
+    }
     chosen.push_back(std::move(*found));
   }
   for (Tool& tool : chosen) {
@@ -172,6 +218,24 @@ absl::StatusOr<std::unique_ptr<ToolRegistry>> MakeRegistry(const ToolFlags& flag
     if (!registered.ok()) return UsageError(std::string(registered.message()));
   }
   return registry;
+}
+
+absl::Status GiveModel(const ToolFlags& flags, const std::shared_ptr<const Model>& model,
+                       std::unique_ptr<ToolRegistry>* registry) {
+  const bool named = std::find(flags.names.begin(), flags.names.end(), "QA") != flags.names.end();
+  const bool only_file = !flags.tools_file.empty() && flags.named_tools != nullptr && flags.named_tools->count() == 0;
+  if (!named || only_file) return absl::OkStatus();
+  auto given = std::make_unique<ToolRegistry>();
+  for (const std::shared_ptr<const Tool>& each : (*registry)->tools()) {
+    Tool tool = *each;
+    if (tool.name == "QA") {
+      CLI_ASSIGN_OR_RETURN(tool, MakeQa(flags, model));
+      tool.parameters = each->parameters;
+    }
+    CLI_RETURN_IF_ERROR(given->Register(std::move(tool)));
+  }
+  *registry = std::move(given);
+  return absl::OkStatus();
 }
 
 }  // namespace toolformer::cli

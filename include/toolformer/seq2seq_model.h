@@ -85,7 +85,8 @@ class TOOLFORMER_API Seq2SeqModel {
   virtual ~Seq2SeqModel() = default;
 
   // Loads a Hugging Face folder: config.json, generation_config.json where it is there, model*.safetensors or
-  // pytorch_model*.bin, and the files of a tokenizer (see LoadSeq2SeqTokenizer). Memory: the weights, and the largest
+  // pytorch_model*.bin, and the files of a tokenizer (see LoadSeq2SeqTokenizer). A T5 may also be in
+  // the wrappers of FiD, or a checkpoint of Atlas (model.pth.tar, its reader). Memory: the weights, and the largest
   // tensor besides. kNotFound, kInvalidArgument (corrupt; a tensor that is missing or has another shape than
   // config.json says), kUnimplemented (an architecture or setting that is not supported: names it and lists what is),
   // kResourceExhausted.

@@ -23,6 +23,7 @@
 #include "toolformer/model.h"
 #include "toolformer/perplexity.h"
 #include "toolformer/program_tool.h"
+#include "toolformer/question_answering.h"
 #include "toolformer/question_suite.h"
 #include "toolformer/search_documents.h"
 #include "toolformer/search_index.h"

@@ -9,10 +9,10 @@
 
 namespace toolformer {
 
-// ToolKind::make of "wiki_search".
+// ToolKind::make of "wiki_search", "translation" and "question_answering".
 absl::StatusOr<std::vector<Tool>> MakeWikiSearchKind(ToolFields& fields, const KindContext& context);
-// And of "translation".
 absl::StatusOr<std::vector<Tool>> MakeTranslationKind(ToolFields& fields, const KindContext& context);
+absl::StatusOr<std::vector<Tool>> MakeQuestionAnsweringKind(ToolFields& fields, const KindContext& context);
 
 }  // namespace toolformer
 

@@ -19,6 +19,7 @@ std::vector<ToolKind> AllKinds() {
   std::vector<ToolKind> kinds(host.begin(), host.end());
   kinds.push_back({"wiki_search", MakeWikiSearchKind});
   kinds.push_back({"translation", MakeTranslationKind});
+  kinds.push_back({"question_answering", MakeQuestionAnsweringKind});
   return kinds;
 }
 

@@ -17,6 +17,7 @@
 #include "src/model/libtorch_guard.h"
 #include "src/model/model_files.h"
 #include "src/seq2seq/beam_search.h"
+#include "src/seq2seq/checkpoint_weights.h"
 #include "src/seq2seq/generation_rules.h"
 #include "src/seq2seq/seq2seq_network.h"
 
@@ -229,7 +230,7 @@ absl::StatusOr<std::unique_ptr<Seq2SeqModel>> Seq2SeqModel::Load(const std::stri
   }
   const std::string config_path = path + "/config.json", generation_path = path + "/generation_config.json";
   TF_ASSIGN_OR_RETURN(nlohmann::json config, ReadConfig(config_path));
-  TF_ASSIGN_OR_RETURN(const std::unique_ptr<WeightFile> file, WeightFile::Open(path));
+  TF_ASSIGN_OR_RETURN(const std::unique_ptr<WeightFile> file, OpenSeq2SeqWeights(path));
   const std::unique_ptr<ConfigReader> reader = JsonConfigReader(config, config_path, *file);
   TF_ASSIGN_OR_RETURN(Seq2SeqSpec spec, ReadSeq2SeqSpec(*reader));
   const bool has_generation = std::filesystem::exists(generation_path, ignored);

@@ -12,6 +12,7 @@ import unittest
 from program import FIXTURES, ProgramTest, read, run, start, write
 
 LAMA = os.path.join(FIXTURES, "lama")
+QUESTIONS = os.path.join(FIXTURES, "qa", "trivia.txt")
 PROBLEMS = [dict(ID=f"p-{i}", Body=f"She had {i + 4} rolls and baked {2 * i + 1} more.", Question="How many rolls?", Answer=3.0 * i + 5)
             for i in range(300)]
 
@@ -89,6 +90,39 @@ class EvalTest(ProgramTest):
         self.assertEqual(scores["sets"]["T-REx"]["predictions"][2]["answer"], "piano")
         self.assertIn(b"left out: 1 statements whose missing word is not the last", out)
         self.assertIn(b"Emil Entwurf plays the", read(self.path("out.html")))
+
+    def test_open_questions(self):
+        code, out, err = run(*self.arguments("--no-tools", "--report", self.path("out.html"), data=[QUESTIONS]))
+        self.assertEqual((code, err), (0, b""))
+        self.assertRegex(out.decode(), r"percent +exact +with a call")
+        scores = self.scores()
+        self.assertEqual(scores["suite"], "qa")
+        of_set = scores["sets"]["TriviaQA"]
+        self.assertEqual((of_set["problems"], of_set["left_out"]), (5, 1))
+        self.assertEqual(of_set["exact"], sum(prediction.get("exact", False) for prediction in of_set["predictions"]))
+        self.assertEqual(of_set["predictions"][0]["answer"], ["Lola Pint", "L. Pint"])
+
+    def test_a_tool_that_is_asked(self):
+        documents = self.file("documents.jsonl", json.dumps(dict(title="Mural", text="Lola Pint painted the mural in 1931.")))
+        index = self.path("index")
+        code, _, err = run("index", "build", "--out", index, documents)
+        self.assertEqual(code, 0, err)
+        asked = ("--ask", "QA", "--wiki-index", index, "--qa-least", 0)
+        code, _, err = run(*self.arguments(*asked, data=[QUESTIONS]))
+        self.assertEqual(code, 0, err)
+        scores = self.scores()
+        self.assertEqual((scores["asked"], scores["tools"]), ("QA", ["QA"]))
+        first = scores["sets"]["TriviaQA"]["predictions"][0]
+        self.assertEqual((first["calls"][0]["tool"], first["calls"][0]["input"]), ("QA", "Who painted the mural?"))
+        self.assertEqual(first["calls"][0]["result"], first["text"])
+        # Whatever the model is worth, its answers are words of the passage.
+        self.assertIn(first["text"], "Mural > Lola Pint painted the mural in 1931.")
+        self.assertNotEqual(first["text"], "")
+        self.fails(1, "holds no search index", *self.arguments("--ask", "QA", "--wiki-index", self.folder, "--overwrite", data=[QUESTIONS]))
+        self.fails(2, "--ask: only the questions of suite qa", *self.arguments("--ask", "QA", "--overwrite"))
+        self.fails(2, "--ask: only the questions of suite qa", *self.arguments("--ask", "QA", "--suite", "math", "--overwrite"))
+        self.fails(2, "--ask and --no-tools exclude each other", *self.arguments("--ask", "QA", "--no-tools", "--overwrite", data=[QUESTIONS]))
+        self.fails(2, "unknown tool 'Q'", *self.arguments("--ask", "Q", "--overwrite", data=[QUESTIONS]))
 
     def test_perplexity(self):
         text = self.path("text.txt.gz")
