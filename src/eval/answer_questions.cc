@@ -36,6 +36,17 @@ Prediction Predicted(const QuestionSuite& suite, const Question& question, absl:
   return prediction;
 }
 
+// A text as the argument of a call. One that begins with a quote would be taken for a quoted one.
+std::string Argument(std::string_view text) {
+  if (!text.starts_with('"')) return std::string(text);
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') quoted += '\\';
+    quoted += c;
+  }
+  return quoted + '"';
+}
+
 }  // namespace
 
 std::string PrintAnswer(const Answer& answer) {
@@ -78,11 +89,11 @@ absl::StatusOr<std::vector<Prediction>> AskTool(const QuestionSuite& suite, cons
   context.interrupt = interrupt;
   for (const Question& question : questions) {
     TF_RETURN_IF_ERROR(interrupt.Check());
-    const absl::StatusOr<std::string> answer = tool.call(question.text, context);
+    const absl::StatusOr<std::string> answer = tool.call(Argument(question.text), context);
     TF_RETURN_IF_ERROR(interrupt.Check());
     Prediction prediction;
     DecodedCall call;
-    call.call = {.tool = tool.name, .input = question.text};
+    call.call = {.tool = tool.name, .input = Argument(question.text)};
     call.byte_offset = -1;  // it stands nowhere in the answer
     if (answer.ok()) {
       call.result = prediction.text = *answer;

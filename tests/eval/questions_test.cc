@@ -79,11 +79,13 @@ TEST_CASE("a tool is asked by itself") {
   Tool tool;
   tool.name = "QA";
   tool.call = [](std::string_view input, const ToolContext&) -> absl::StatusOr<std::string> {
-    if (input == "who?") return "The Painter.";
+    if (input == "who?" || input == R"("\"Who\" was \\it?")") return "The Painter.";
     return absl::NotFoundError("nothing is known");
   };
   const std::vector<std::string> painter = {"Painter"};
   const std::vector<Question> questions = {{"a", "who?", painter}, {"b", "where?", painter}};
+  const std::vector<Question> quoted = {{"c", R"("Who" was \it?)", painter}};
+  CHECK((*AskTool(QaSuite(), tool, quoted, {}))[0].correct);
   const auto predictions = AskTool(QaSuite(), tool, questions, {});
   REQUIRE(predictions.ok());
   REQUIRE(predictions->size() == 2);
