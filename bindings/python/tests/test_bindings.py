@@ -81,7 +81,7 @@ class BindingsTest(unittest.TestCase):
             done.wait()
             raise ConnectionError("gone")
 
-        registry.add("Slow", slow, deadline=0.02)
+        registry.add("Slow", slow, deadline=1)
         with self.assertRaises(toolformer.Error) as raised:
             registry.execute("Slow", "")
         self.assertEqual(raised.exception.status, abi.TOOLFORMER_ERROR_TIMEOUT)

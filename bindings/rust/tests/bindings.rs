@@ -78,16 +78,28 @@ fn limits_of_tools_are_passed_on() {
         let error = registry.add(&tool, |_| Ok(String::new())).unwrap_err();
         assert!(error.message.contains(text), "{}", error.message);
     }
-    let slow = Tool { name: "Slow", deadline_ms: 20, ..Default::default() };
-    registry.add(&slow, |call| {
-        while !call.interrupted() {
+    // It answers when it has seen that nobody waits, and when the test has been told.
+    let (told, seen) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (is_told, has_seen) = (told.clone(), seen.clone());
+    let slow = Tool { name: "Slow", deadline_ms: 100, ..Default::default() };
+    registry.add(&slow, move |call| {
+        while !call.interrupted() || is_told.load(Ordering::SeqCst) == 0 {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
+        has_seen.store(1, Ordering::SeqCst);
         Err(ToolError::Unavailable("gone".into()))
     }).unwrap();
     let error = registry.execute("Slow", "").unwrap_err();
     assert_eq!(error.status, ffi::TOOLFORMER_ERROR_TIMEOUT);
-    assert!(error.message.contains("20 ms"), "{}", error.message);
+    assert!(error.message.contains("100 ms"), "{}", error.message);
+    told.store(1, Ordering::SeqCst);
+    for _ in 0..10000 {
+        if seen.load(Ordering::SeqCst) == 1 {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    assert_eq!(seen.load(Ordering::SeqCst), 1);
     // Annotation takes only tools that change nothing.
     assert!(Annotator::new(&model(), &registry, &AnnotatorOptions::default()).is_err());
 }
