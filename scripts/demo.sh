@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The demo: annotates the corpus in examples/data with calls of the calculator, the calendar and the search tool, keeps those that help
-# the model, writes a report, and lets a model that was tuned in this way answer questions with calls it decides on itself.
+# The demo: annotates the corpus in examples/data with calls of the calculator, the calendar, the search tool and the one that
+# answers questions, keeps those that help the model, writes a report, and lets a model that was tuned in this way answer questions with calls it decides on itself.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -26,11 +26,11 @@ if [[ ! -e "$out/index/index.json" ]] || ! "$program" index show --index "$out/i
   show "$program" index build --out "$out/index" examples/data/search/digitalgov.jsonl.gz
 fi
 
-# Smaller k and m than the paper's (20 and 10 for the calculator), so that it is done in minutes; tau_s 0, since this model gives
-# openings little probability anywhere; tau_f 0.5, the paper's value for the calculator, for all tools.
-show "$program" annotate --model "$model" --texts examples/data/demo.jsonl --tools Calculator,Calendar,WikiSearch \
-    --wiki-index "$out/index" \
-    --out "$out/augmented.jsonl" --report "$out/report.html" --tau-s 0 --k 5 --m 4 --tau-f 0.5 --verbose "${start[@]}"
+# The tools file names the four tools that this machine can run, with smaller k and m than the paper's (20 and 10 for the
+# calculator), so that it is done in minutes; tau_s 0, since this model gives openings little probability anywhere; tau_f 0.5,
+# the paper's value for the calculator, for all tools. The answers of the tool that reads passages are kept in a file.
+show "$program" annotate --model "$model" --texts examples/data/demo.jsonl --tools-file examples/tools/demo.json \
+    --tool-cache "$out/answers.sqlite" --out "$out/augmented.jsonl" --report "$out/report.html" --verbose "${start[@]}"
 
 printf '\nThe same model, tuned on texts with such calls (an adapter that is part of this project), answers three questions:\n'
 printf 'first with calls disabled, then with calls that it decides on itself. (How often it is right: %s/README.md.)\n' "$adapter"
