@@ -100,7 +100,8 @@ TEST_CASE("tokenizers give the ids of transformers and SentencePiece") {
   for (const char* name : kModels) {
     CAPTURE(name);
     const std::shared_ptr<const Seq2SeqTokenizer> tokenizer = LoadSeq2SeqTokenizer(Folder(name)).value();
-    for (const json& text : Expected(name)["texts"]) {
+    const json expected = Expected(name);
+    for (const json& text : expected["texts"]) {
       std::string plain = text["text"].get<std::string>();
       // The other tokenizers take the spelling of a control token for the token.
       for (const std::string spelling : {"<pad>", "</s>", "__en__"}) {

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <mutex>
 #include <sstream>
 
 #include "src/base/json.h"
@@ -137,12 +138,23 @@ TEST_CASE("the tool answers from an engine as it does from an index") {
 }
 
 TEST_CASE("errors of an engine are told apart") {
+  // The server may still be writing an answer of which enough was read.
+  std::mutex mutex;
   std::string status, body;
-  StandInServer server([&](const Exchange& exchange) { exchange.Answer(status, body); });
+  StandInServer server([&](const Exchange& exchange) {
+    std::unique_lock lock(mutex);
+    const std::string said_status = status, said_body = body;
+    lock.unlock();
+    exchange.Answer(said_status, said_body);
+  });
   const auto source = MakeEngineSource(Local(server)).value();
-  const auto search = [&](const std::string& with_status, const std::string& with_body) {
+  const auto say = [&](const std::string& with_status, const std::string& with_body) {
+    const std::lock_guard lock(mutex);
     status = with_status;
     body = with_body;
+  };
+  const auto search = [&](const std::string& with_status, const std::string& with_body) {
+    say(with_status, with_body);
     const auto found = source->Search({"river", {}, {}, 2, 0}, {});
     return found.status();
   };
@@ -167,8 +179,7 @@ TEST_CASE("errors of an engine are told apart") {
   // More hits than were asked for, and fields of other types.
   std::string many = R"({"hits":{"hits":[{"_source":{"text":"a","title":7,"url":[]},"_id":7,"_score":"x"})";
   for (int i = 0; i < 1000; ++i) many += R"(,{"_source":{"text":"a"}})";
-  status = "200 OK";
-  body = many + "]}}";
+  say("200 OK", many + "]}}");
   CHECK(source->Search({"river", {}, {}, 2, 0}, {})->size() == 2);
 }
 
