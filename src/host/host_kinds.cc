@@ -64,18 +64,24 @@ std::vector<std::string> ResolveCommand(std::vector<std::string> command, const 
   return command;
 }
 
+// What is started, with what environment and where: of ProgramToolOptions and McpServerOptions alike.
+template <typename Options>
+void ReadProcessFields(ToolFields& fields, const KindContext& context, Options* options) {
+  fields.Read("command", &options->command);
+  if (options->command.empty()) fields.Fail("command", fields.Has("command") ? "is empty" : "is missing");
+  options->command = ResolveCommand(std::move(options->command), context);
+  fields.ReadTexts("environment", &options->environment);
+  options->working_folder = ".";
+  fields.Read("working_folder", &options->working_folder);
+  options->working_folder = context.Resolve(options->working_folder);
+}
+
 absl::StatusOr<std::vector<Tool>> MakeProgramKind(ToolFields& fields, const KindContext& context) {
   Tool tool;
   ReadCommonFields(fields, &tool);
   const std::shared_ptr<const ToolArguments> arguments = ReadArgumentFields(fields, &tool);
   ProgramToolOptions options;
-  fields.Read("command", &options.command);
-  if (options.command.empty()) fields.Fail("command", fields.Has("command") ? "is empty" : "is missing");
-  options.command = ResolveCommand(std::move(options.command), context);
-  fields.ReadTexts("environment", &options.environment);
-  options.working_folder = ".";
-  fields.Read("working_folder", &options.working_folder);
-  options.working_folder = context.Resolve(options.working_folder);
+  ReadProcessFields(fields, context, &options);
   std::string input = "standard_input";
   fields.Read("input", &input);
   if (input == "argument") {
@@ -182,13 +188,7 @@ absl::StatusOr<std::vector<Tool>> MakeMcpKind(ToolFields& fields, const KindCont
 
 absl::StatusOr<std::vector<Tool>> MakeMcpStdioKind(ToolFields& fields, const KindContext& context) {
   McpServerOptions options;
-  fields.Read("command", &options.command);
-  if (options.command.empty()) fields.Fail("command", fields.Has("command") ? "is empty" : "is missing");
-  options.command = ResolveCommand(std::move(options.command), context);
-  fields.ReadTexts("environment", &options.environment);
-  options.working_folder = ".";
-  fields.Read("working_folder", &options.working_folder);
-  options.working_folder = context.Resolve(options.working_folder);
+  ReadProcessFields(fields, context, &options);
   return MakeMcpKind(fields, context, std::move(options));
 }
 
