@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "src/base/status.h"
+#include "src/model/cpu/packed_activation.h"
 #include "src/model/cpu/parallel.h"
 #include "src/model/kernels.h"
 
@@ -18,20 +19,6 @@ namespace toolformer {
 namespace {
 
 constexpr int64_t kChunk = 1 << 18;  // values read at a time by one thread
-
-simd::Activation Packed(Activation activation) {
-  switch (activation) {
-    case Activation::kSilu:
-      return simd::Activation::kSilu;
-    case Activation::kGeluTanh:
-      return simd::Activation::kGeluTanh;
-    case Activation::kGelu:
-      return simd::Activation::kGelu;
-    case Activation::kRelu:
-      return simd::Activation::kRelu;
-  }
-  return simd::Activation::kNone;
-}
 
 std::string OfLayer(std::string name, int64_t layer) {
   const size_t at = name.find("{}");
@@ -262,7 +249,7 @@ at::Tensor Matrix::Apply(const at::Tensor& x) const {
   const int64_t columns = shape_.kind == Kind::kGated ? outputs_ / 2 : outputs_;
   at::Tensor y = at::empty({in.size(0), columns}, at::kFloat);
   LinearOutput out{y.data_ptr<float>(), columns};
-  if (shape_.kind != Kind::kLinear) out.activation = Packed(shape_.activation);
+  if (shape_.kind != Kind::kLinear) out.activation = PackedActivation(shape_.activation);
   packed_.Apply({in.const_data_ptr<float>(), in.size(0), inputs_, nullptr}, out);
   return y;
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "src/model/cpu/cpu_attention.h"
+#include "src/model/cpu/packed_activation.h"
 #include "src/model/cpu/parallel.h"
 #include "src/model/kernels.h"
 
@@ -17,20 +18,6 @@ namespace {
 
 // Elements that a task of elementwise work takes.
 constexpr int64_t kTaskElements = 1 << 15;
-
-simd::Activation Packed(Activation activation) {
-  switch (activation) {
-    case Activation::kSilu:
-      return simd::Activation::kSilu;
-    case Activation::kGeluTanh:
-      return simd::Activation::kGeluTanh;
-    case Activation::kGelu:
-      return simd::Activation::kGelu;
-    case Activation::kRelu:
-      return simd::Activation::kRelu;
-  }
-  return simd::Activation::kNone;
-}
 
 // Rows of float32 values, dense.
 struct Rows {
@@ -320,7 +307,7 @@ at::Tensor CpuRunner::Run(const TokenBatch& batch, std::span<const int32_t> voca
       const simd::NormRow norm = fused ? NormOf(weights.mlp_norm) : simd::NormRow();
       Rows hidden(x.count, spec_.mlp_hidden);
       weights.up.Apply(InputOf(x, fused ? &norm : nullptr),
-                       {hidden.data(), hidden.width, /*add=*/false, Packed(spec_.activation)});
+                       {hidden.data(), hidden.width, /*add=*/false, PackedActivation(spec_.activation)});
       return hidden;
     };
     if (spec_.parallel_residual) {
