@@ -10,7 +10,6 @@
 namespace toolformer::bench {
 namespace {
 
-constexpr int64_t kMaxCallTokens = 32;
 // Where the time is composed: steps of decoding that are timed, and how often each part is, the best of which counts.
 constexpr int64_t kTimedSteps = 8;
 constexpr int kRepeats = 3;

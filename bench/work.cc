@@ -12,7 +12,6 @@
 namespace toolformer::bench {
 namespace {
 
-constexpr int64_t kMaxCallTokens = 32;
 constexpr double kTauF = 0.5;
 
 Json Summary(const AnnotatedDocument& document) {

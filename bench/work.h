@@ -13,6 +13,8 @@ namespace toolformer::bench {
 
 using Json = nlohmann::json;
 
+inline constexpr int64_t kMaxCallTokens = 32;
+
 class Stopwatch {
  public:
   double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count(); }

@@ -171,9 +171,9 @@ struct Group {
 };
 
 // One run: the documents that the log lacks are annotated, then the results are made of the log.
-class Run {
+class AnnotateRun {
  public:
-  Run(const AnnotateFlags& flags, const Input& input, RunLog* log)
+  AnnotateRun(const AnnotateFlags& flags, const Input& input, RunLog* log)
       : flags_(flags), input_(input), log_(*log), total_(input.documents) {}
 
   absl::Status AnnotateRest(Annotator* annotator);
@@ -194,7 +194,7 @@ class Run {
   ProgressLine::State state_;
 };
 
-absl::Status Run::AnnotateRest(Annotator* annotator) {
+absl::Status AnnotateRun::AnnotateRest(Annotator* annotator) {
   interrupt_.cancel = &CatchSignals();
   state_ = {.done = log_.items(), .total = total_};
   CLI_RETURN_IF_ERROR(log_.ForEach([this](std::string_view line) -> absl::Status {
@@ -232,7 +232,7 @@ absl::Status Run::AnnotateRest(Annotator* annotator) {
   return log_.Sync();
 }
 
-absl::Status Run::AnnotateGroup(Annotator* annotator, const Group& group, ProgressLine* progress) {
+absl::Status AnnotateRun::AnnotateGroup(Annotator* annotator, const Group& group, ProgressLine* progress) {
   CLI_RETURN_IF_ERROR(interrupt_.Check());
   progress->Show(state_);
   const absl::StatusOr<std::vector<AnnotatedDocument>> together = annotator->AnnotateBatch(group.documents, interrupt_);
@@ -252,7 +252,7 @@ absl::Status Run::AnnotateGroup(Annotator* annotator, const Group& group, Progre
   return absl::OkStatus();
 }
 
-absl::Status Run::Append(const AnnotatedDocument& annotated, ProgressLine* progress) {
+absl::Status AnnotateRun::Append(const AnnotatedDocument& annotated, ProgressLine* progress) {
   CLI_RETURN_IF_ERROR(log_.Append(FormatAnnotation(annotated)));
   ++state_.done;
   state_.candidates += Candidates(annotated);
@@ -266,7 +266,7 @@ absl::Status Run::Append(const AnnotatedDocument& annotated, ProgressLine* progr
 }
 
 // `why`, and what became of the work so far.
-absl::Status Run::Stopped(const absl::Status& why) const {
+absl::Status AnnotateRun::Stopped(const absl::Status& why) const {
   absl::Status synced = log_.Sync();
   if (!synced.ok()) return synced;
   const std::string reason = absl::IsCancelled(why) ? "interrupted" : std::string(why.message());
@@ -275,7 +275,7 @@ absl::Status Run::Stopped(const absl::Status& why) const {
                                   log_.items(), total_, flags_.overwrite ? " without --overwrite" : ""));
 }
 
-absl::Status Run::WriteResults(const Parameters& parameters, const std::vector<ToolStatistics>& execution) const {
+absl::Status AnnotateRun::WriteResults(const Parameters& parameters, const std::vector<ToolStatistics>& execution) const {
   CLI_ASSIGN_OR_RETURN(const std::unique_ptr<OutputFile> out, OutputFile::Create(flags_.out));
   std::unique_ptr<OutputFile> candidates;
   if (!flags_.candidates.empty()) {
@@ -320,7 +320,7 @@ absl::Status Run::WriteResults(const Parameters& parameters, const std::vector<T
   return flags_.quiet ? absl::OkStatus() : PrintSummary(counts, execution);
 }
 
-absl::Status Run::PrintSummary(const AnnotationCounts& counts, const std::vector<ToolStatistics>& execution) const {
+absl::Status AnnotateRun::PrintSummary(const AnnotationCounts& counts, const std::vector<ToolStatistics>& execution) const {
   fmt::print("{}\n", DescribeCounts(counts, style_));
   const std::string calls = DescribeExecution(execution, style_);
   if (!calls.empty()) fmt::print("{}\n", calls);
@@ -372,7 +372,7 @@ absl::Status RunAnnotate(const AnnotateFlags& flags) {
   CLI_ASSIGN_OR_RETURN(const std::unique_ptr<RunLog> log,
                        RunLog::Open(PartialPath(flags.out), LogHeader(flags, input, *registry, models), start,
                                     [](std::string_view line) { return ParseAnnotation(line).ok(); }));
-  Run run(flags, input, log.get());
+  AnnotateRun run(flags, input, log.get());
   CLI_RETURN_IF_ERROR(run.AnnotateRest(annotator.get()));
   WarnOfCache(options.executor.answers.get());
   return run.WriteResults(ReportParameters(flags, *registry, models.judge->info()), annotator->statistics());

@@ -119,9 +119,9 @@ absl::StatusOr<NamedTask> MakeTask(const EvalFlags& flags) {
 }
 
 // One run: the items that the log lacks are made, then the results of all of them.
-class Run {
+class EvalRun {
  public:
-  Run(const EvalFlags& flags, NamedTask task, const ToolRegistry& registry)
+  EvalRun(const EvalFlags& flags, NamedTask task, const ToolRegistry& registry)
       : flags_(flags), suite_(std::move(task.suite)), task_(*task.task), owned_(std::move(task.task)) {
     for (const std::shared_ptr<const Tool>& tool : registry.tools()) tools_.push_back(tool->name);
   }
@@ -151,7 +151,7 @@ class Run {
 };
 
 // How it is measured.
-nlohmann::ordered_json Run::Settings() const {
+nlohmann::ordered_json EvalRun::Settings() const {
   nlohmann::ordered_json json = {{"suite", suite_}};
   if (!asks()) {
     json["window"] = flags_.task.window;
@@ -173,7 +173,7 @@ nlohmann::ordered_json Run::Settings() const {
   return json;
 }
 
-nlohmann::ordered_json Run::LogHeader(const ModelInfo& model) const {
+nlohmann::ordered_json EvalRun::LogHeader(const ModelInfo& model) const {
   nlohmann::ordered_json header = {{"format", "toolformer evaluation log"}, {"version", 1},
                                    {"program", TOOLFORMER_VERSION},         {"model", model.fingerprint},
                                    {"dtype", TypeName(model.type)},         {"device", flags_.model.device}};
@@ -182,7 +182,7 @@ nlohmann::ordered_json Run::LogHeader(const ModelInfo& model) const {
   return header;
 }
 
-absl::Status Run::OpenLog(const ModelInfo& model) {
+absl::Status EvalRun::OpenLog(const ModelInfo& model) {
   if (flags_.out.empty()) return absl::OkStatus();
   const auto start = flags_.overwrite ? RunLog::Start::kAfresh : RunLog::Start::kContinue;
   CLI_ASSIGN_OR_RETURN(log_, RunLog::Open(PartialPath(flags_.out), LogHeader(model), start,
@@ -194,13 +194,13 @@ absl::Status Run::OpenLog(const ModelInfo& model) {
   return absl::OkStatus();
 }
 
-absl::Status Run::Take(std::string_view item) {
+absl::Status EvalRun::Take(std::string_view item) {
   CLI_RETURN_IF_ERROR(task_.Take(item));
   ++done_;
   return absl::OkStatus();
 }
 
-absl::Status Run::Measure(const Model& model, const ToolRegistry& registry) {
+absl::Status EvalRun::Measure(const Model& model, const ToolRegistry& registry) {
   if (const std::shared_ptr<const Tool> tool = registry.Find(flags_.ask)) asked_version_ = tool->version;
   CLI_RETURN_IF_ERROR(task_.Prepare(model));
   CLI_RETURN_IF_ERROR(OpenLog(model.info()));
@@ -225,7 +225,7 @@ absl::Status Run::Measure(const Model& model, const ToolRegistry& registry) {
 }
 
 // `why`, and what became of the work so far.
-absl::Status Run::Stopped(const absl::Status& why) {
+absl::Status EvalRun::Stopped(const absl::Status& why) {
   const std::string reason = absl::IsCancelled(why) ? "interrupted" : std::string(why.message());
   if (!log_) return absl::Status(why.code(), reason);
   CLI_RETURN_IF_ERROR(log_->Sync());
@@ -233,7 +233,7 @@ absl::Status Run::Stopped(const absl::Status& why) {
                                               done_, task_.items(), flags_.overwrite ? " without --overwrite" : ""));
 }
 
-std::string Run::RenderReport(const ModelInfo& model) const {
+std::string EvalRun::RenderReport(const ModelInfo& model) const {
   Evaluation evaluation;
   evaluation.parameters = {{"model", std::filesystem::path(model.path).filename().string()},
                            {"adapter", std::filesystem::path(flags_.model.adapter).filename().string()},
@@ -247,7 +247,7 @@ std::string Run::RenderReport(const ModelInfo& model) const {
   return RenderEvaluationReport(evaluation);
 }
 
-absl::Status Run::WriteFiles(const ModelInfo& model) const {
+absl::Status EvalRun::WriteFiles(const ModelInfo& model) const {
   if (!flags_.out.empty()) {
     nlohmann::ordered_json json = {{"model", std::filesystem::path(flags_.model.path).filename().string()}};
     json.update(Settings());
@@ -262,7 +262,7 @@ absl::Status Run::WriteFiles(const ModelInfo& model) const {
   return report->Commit();
 }
 
-absl::Status Run::WriteResults(const ModelInfo& model) {
+absl::Status EvalRun::WriteResults(const ModelInfo& model) {
   // Printed first: whatever becomes of the files, it is seen.
   if (!flags_.quiet) fmt::print("{}", task_.Table());
   const absl::Status written = WriteFiles(model);
@@ -293,7 +293,7 @@ absl::Status RunEval(const EvalFlags& flags) {
   CLI_RETURN_IF_ERROR(CheckFiles(flags));
   CLI_ASSIGN_OR_RETURN(const std::shared_ptr<const Model> model, LoadModel(flags.model));
   CLI_RETURN_IF_ERROR(GiveModel(ToolsInUse(flags), model, &registry));
-  Run run(flags, std::move(task), *registry);
+  EvalRun run(flags, std::move(task), *registry);
   CLI_RETURN_IF_ERROR(run.Measure(*model, *registry));
   return run.WriteResults(model->info());
 }

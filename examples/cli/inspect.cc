@@ -24,7 +24,7 @@ struct Sum {
   int64_t elements = 0;
 };
 
-std::string Size(uint64_t bytes) {
+std::string ByteSize(uint64_t bytes) {
   if (bytes < 10000) return fmt::format("{} B", bytes);
   const auto value = static_cast<double>(bytes);
   if (value < 1e6) return fmt::format("{:.1f} kB", value / 1e3);
@@ -86,17 +86,17 @@ void PrintTables(const std::string& path, const WeightFile& file) {
   }
   for (const TensorInfo& tensor : file.tensors()) {
     fmt::print("  {:<{}}  {:<5} {:<{}} {:>10}\n", PrintableLine(tensor.name), width, tensor.type, Shape(tensor),
-               shape_width, Size(tensor.bytes));
+               shape_width, ByteSize(tensor.bytes));
   }
   fmt::print("\n{}\n", style.Strong("types"));
   Sum all;
   for (const auto& [type, sum] : SumByType(file)) {
-    fmt::print("  {:<5} {:>6} tensors {:>16} elements {:>10}\n", type, sum.tensors, sum.elements, Size(sum.bytes));
+    fmt::print("  {:<5} {:>6} tensors {:>16} elements {:>10}\n", type, sum.tensors, sum.elements, ByteSize(sum.bytes));
     all.tensors += sum.tensors;
     all.elements += sum.elements;
     all.bytes += sum.bytes;
   }
-  fmt::print("  {:<5} {:>6} tensors {:>16} elements {:>10}\n", "all", all.tensors, all.elements, Size(all.bytes));
+  fmt::print("  {:<5} {:>6} tensors {:>16} elements {:>10}\n", "all", all.tensors, all.elements, ByteSize(all.bytes));
 }
 
 absl::Status RunInspect(const InspectFlags& flags) {

@@ -5,6 +5,7 @@
 #include <map>
 #include <utility>
 
+#include "src/base/blanks.h"
 #include "src/base/file.h"
 #include "src/base/status.h"
 #include "src/base/utf8.h"
@@ -16,11 +17,10 @@
 namespace toolformer {
 namespace {
 
-constexpr std::string_view kFormats = "LAMA's SQuAD, Google-RE and T-REx (JSON lines) are read";
+constexpr std::string_view kLamaFormats = "LAMA's SQuAD, Google-RE and T-REx (JSON lines) are read";
 constexpr uint64_t kMaxTemplateBytes = uint64_t{16} << 20;
 constexpr std::string_view kMask = "[MASK]", kSubject = "[X]", kObject = "[Y]";
-constexpr size_t kWords = 5;
-constexpr std::string_view kBlanks = " \t\r\n";
+constexpr size_t kLamaWords = 5;
 
 std::string_view WithoutTrailing(std::string_view text, std::string_view characters) {
   const size_t last = text.find_last_not_of(characters);
@@ -46,7 +46,7 @@ absl::StatusOr<Templates> ReadTemplates(const std::string& path) {
     absl::StatusOr<std::string> content = ReadFile(name, kMaxTemplateBytes);
     if (absl::IsNotFound(content.status())) continue;
     TF_RETURN_IF_ERROR(content.status());
-    JsonLines lines(name, *content, kFormats);
+    JsonLines lines(name, *content, kLamaFormats);
     Templates templates;
     nlohmann::json entry;
     while (true) {
@@ -61,7 +61,7 @@ absl::StatusOr<Templates> ReadTemplates(const std::string& path) {
 
 class LamaReader {
  public:
-  LamaReader(const std::string& path, std::string_view content) : path_(path), lines_(path, content, kFormats) {}
+  LamaReader(const std::string& path, std::string_view content) : path_(path), lines_(path, content, kLamaFormats) {}
 
   absl::StatusOr<QuestionSet> Read() {
     nlohmann::json entry;
@@ -70,7 +70,7 @@ class LamaReader {
       if (!more) break;
       TF_RETURN_IF_ERROR(Add(entry));
     }
-    if (set_.name.empty()) return InvalidArgument("{}: holds no statements; {}", path_, kFormats);
+    if (set_.name.empty()) return InvalidArgument("{}: holds no statements; {}", path_, kLamaFormats);
     return std::move(set_);
   }
 
@@ -162,16 +162,16 @@ bool IsWord(std::string_view predicted, std::string_view expected) {
 
 std::optional<Answer> FirstFive(std::string_view prediction) {
   std::string text;
-  for (const std::string_view word : FirstWords(prediction, kWords))
+  for (const std::string_view word : FirstWords(prediction, kLamaWords))
     text += (text.empty() ? "" : " ") + std::string(word);
   return text.empty() ? std::nullopt : std::optional<Answer>(text);
 }
 
-bool HoldsAnswer(const Answer& predicted, const Answer& answer) {
+bool HoldsLamaAnswer(const Answer& predicted, const Answer& answer) {
   const std::string words_text = LowerCase(std::get<std::string>(predicted));
   const std::string answer_text = LowerCase(std::get<std::string>(answer));
-  const std::vector<std::string_view> words = FirstWords(words_text, kWords),
-                                      expected = FirstWords(answer_text, kWords + 1);
+  const std::vector<std::string_view> words = FirstWords(words_text, kLamaWords),
+                                      expected = FirstWords(answer_text, kLamaWords + 1);
   if (expected.empty()) return false;
   for (size_t first = 0; first + expected.size() <= words.size(); ++first) {
     size_t same = 0;
@@ -185,9 +185,9 @@ bool HoldsAnswer(const Answer& predicted, const Answer& answer) {
 
 const QuestionSuite& LamaSuite() {
   static constexpr QuestionSuite kSuite = {
-      "lama",          kFormats,       "statements whose missing word is not the last",
+      "lama",          kLamaFormats,       "statements whose missing word is not the last",
       HoldsStatements, ReadStatements, AskToComplete,
-      FirstFive,       HoldsAnswer};
+      FirstFive,       HoldsLamaAnswer};
   return kSuite;
 }
 

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <pugixml.hpp>
 
+#include "src/base/blanks.h"
 #include "src/base/json.h"
 #include "src/base/status.h"
 #include "src/tools/decimal.h"
@@ -16,13 +17,7 @@
 namespace toolformer {
 namespace {
 
-constexpr std::string_view kFormats = "ASDiv (XML), SVAMP and MAWPS (JSON lists) are read";
-
-std::string_view Trimmed(std::string_view text) {
-  const size_t first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
-}
+constexpr std::string_view kMathFormats = "ASDiv (XML), SVAMP and MAWPS (JSON lists) are read";
 
 // "43", "-1,234.5"; in ASDiv a unit in parentheses may follow.
 std::optional<double> NumberIn(std::string_view text) {
@@ -69,7 +64,7 @@ std::optional<double> AnswerOf(const nlohmann::json& value) {
 absl::StatusOr<QuestionSet> ReadJsonList(const std::string& path, std::string_view text) {
   const absl::StatusOr<nlohmann::json> list = ParseJson(text);
   if (!list.ok()) return Annotate(list.status(), path);
-  if (!list->is_array()) return InvalidArgument("{}: is not a list of problems; {}", path, kFormats);
+  if (!list->is_array()) return InvalidArgument("{}: is not a list of problems; {}", path, kMathFormats);
   QuestionSet read;
   for (size_t i = 0; i < list->size(); ++i) {
     const nlohmann::json& entry = (*list)[i];
@@ -84,7 +79,7 @@ absl::StatusOr<QuestionSet> ReadJsonList(const std::string& path, std::string_vi
     const char* answer_name = mawps ? "gold_answer" : "Answer";
     if (!body || !question || !entry.contains(answer_name)) {
       return InvalidArgument("{}: entry {} lacks '{}'; {}", path, i,
-                             !body ? "Body' or 'problem" : (!question ? "Question" : answer_name), kFormats);
+                             !body ? "Body' or 'problem" : (!question ? "Question" : answer_name), kMathFormats);
     }
     const std::optional<double> answer = AnswerOf(entry[answer_name]);
     if (!answer) {
@@ -100,7 +95,7 @@ absl::StatusOr<QuestionSet> ReadJsonList(const std::string& path, std::string_vi
 absl::StatusOr<QuestionSet> ReadProblems(const std::string& path, std::string_view content) {
   TF_ASSIGN_OR_RETURN(QuestionSet read,
                       Trimmed(content).starts_with('<') ? ReadAsdiv(path, content) : ReadJsonList(path, content));
-  if (read.questions.empty() && read.left_out == 0) return InvalidArgument("{}: holds no problems; {}", path, kFormats);
+  if (read.questions.empty() && read.left_out == 0) return InvalidArgument("{}: holds no problems; {}", path, kMathFormats);
   std::filesystem::path name = std::filesystem::path(path).filename();
   if (name.extension() == ".gz") name = name.stem();
   read.name = name.stem().string();
@@ -145,7 +140,7 @@ bool SameNumber(const Answer& predicted, const Answer& answer) {
 }  // namespace
 
 const QuestionSuite& MathSuite() {
-  static constexpr QuestionSuite kSuite = {"math",          kFormats,     "problems whose answers are no numbers",
+  static constexpr QuestionSuite kSuite = {"math",          kMathFormats,     "problems whose answers are no numbers",
                                            IsXmlOrJsonList, ReadProblems, AskForAnswer,
                                            PredictedNumber, SameNumber};
   return kSuite;

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "src/base/blanks.h"
 #include "src/base/json.h"
 #include "src/base/status.h"
 #include "src/eval/json_lines.h"
@@ -16,16 +17,9 @@
 namespace toolformer {
 namespace {
 
-constexpr std::string_view kFormats =
+constexpr std::string_view kQaFormats =
     "NQ-open (JSON lines), WebQuestions (a JSON list) and TriviaQA (question, tab, list of answers) are read";
-constexpr size_t kWords = 20;
-constexpr std::string_view kBlanks = " \t\r\n";
-
-std::string_view Trimmed(std::string_view text) {
-  const size_t first = text.find_first_not_of(kBlanks);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
-}
+constexpr size_t kQaWords = 20;
 
 // What the suite asks for, where there is something to find.
 void Add(std::string id, std::string_view text, std::vector<std::string> answers, QuestionSet* set) {
@@ -50,7 +44,7 @@ std::optional<std::vector<std::string>> Strings(const nlohmann::json& entry, con
 }
 
 absl::StatusOr<QuestionSet> ReadNaturalQuestions(const std::string& path, std::string_view content) {
-  JsonLines lines(path, content, kFormats);
+  JsonLines lines(path, content, kQaFormats);
   QuestionSet set;
   set.name = "NQ";
   nlohmann::json entry;
@@ -67,17 +61,17 @@ absl::StatusOr<QuestionSet> ReadNaturalQuestions(const std::string& path, std::s
 absl::StatusOr<QuestionSet> ReadWebQuestions(const std::string& path, std::string_view content) {
   const absl::StatusOr<nlohmann::json> list = ParseJson(content);
   if (!list.ok()) return Annotate(list.status(), path);
-  if (!list->is_array()) return InvalidArgument("{}: is not a list of questions; {}", path, kFormats);
+  if (!list->is_array()) return InvalidArgument("{}: is not a list of questions; {}", path, kQaFormats);
   QuestionSet set;
   set.name = "WebQuestions";
   for (size_t i = 0; i < list->size(); ++i) {
     const nlohmann::json& entry = (*list)[i];
     for (const char* field : {"qId", "qText"}) {
       if (entry.is_object() && entry.contains(field) && entry[field].is_string()) continue;
-      return InvalidArgument("{}: entry {} lacks the string '{}'; {}", path, i, field, kFormats);
+      return InvalidArgument("{}: entry {} lacks the string '{}'; {}", path, i, field, kQaFormats);
     }
     std::optional<std::vector<std::string>> answers = Strings(entry, "answers");
-    if (!answers) return InvalidArgument("{}: entry {} lacks the list of strings 'answers'; {}", path, i, kFormats);
+    if (!answers) return InvalidArgument("{}: entry {} lacks the list of strings 'answers'; {}", path, i, kQaFormats);
     Add(entry["qId"].get<std::string>(), entry["qText"].get<std::string>(), *std::move(answers), &set);
   }
   return set;
@@ -142,7 +136,7 @@ absl::StatusOr<QuestionSet> ReadTriviaQa(const std::string& path, std::string_vi
   while (true) {
     const absl::StatusOr<std::vector<std::string>> fields = records.Next();
     const auto refuse = [&](const std::string& why) {
-      return InvalidArgument("{}:{}: {}; {}", path, records.line(), why, kFormats);
+      return InvalidArgument("{}:{}: {}; {}", path, records.line(), why, kQaFormats);
     };
     if (!fields.ok()) return refuse(std::string(fields.status().message()));
     if (fields->empty()) return set;
@@ -158,7 +152,7 @@ absl::StatusOr<QuestionSet> ReadQuestions(const std::string& path, std::string_v
   TF_ASSIGN_OR_RETURN(QuestionSet set, begin.starts_with('[')   ? ReadWebQuestions(path, content)
                                        : begin.starts_with('{') ? ReadNaturalQuestions(path, content)
                                                                 : ReadTriviaQa(path, content));
-  if (set.questions.empty() && set.left_out == 0) return InvalidArgument("{}: holds no questions; {}", path, kFormats);
+  if (set.questions.empty() && set.left_out == 0) return InvalidArgument("{}: holds no questions; {}", path, kQaFormats);
   return set;
 }
 
@@ -178,7 +172,7 @@ std::string Ask(const Question& question) {
 
 std::optional<Answer> FirstTwenty(std::string_view prediction) {
   std::string text;
-  for (const std::string_view word : FirstWords(prediction, kWords)) {
+  for (const std::string_view word : FirstWords(prediction, kQaWords)) {
     if (!text.empty()) text += ' ';
     text += word;
   }
@@ -193,7 +187,7 @@ std::string Comparable(std::string_view text) {
 }
 
 // Whether the words of any of the answers follow each other in the predicted ones.
-bool HoldsAnswer(const Answer& predicted, const Answer& answer) {
+bool HoldsQaAnswer(const Answer& predicted, const Answer& answer) {
   const std::string text = ' ' + Comparable(std::get<std::string>(predicted)) + ' ';
   const auto& accepted = std::get<std::vector<std::string>>(answer);
   return std::any_of(accepted.begin(), accepted.end(), [&](const std::string& one) {
@@ -213,8 +207,8 @@ bool IsAnswer(std::string_view prediction, const Answer& answer) {
 
 const QuestionSuite& QaSuite() {
   static constexpr QuestionSuite kSuite = {
-      "qa",        kFormats, "questions without an answer", HoldsOpenQuestions, ReadQuestions, Ask, FirstTwenty,
-      HoldsAnswer, IsAnswer};
+      "qa",        kQaFormats, "questions without an answer", HoldsOpenQuestions, ReadQuestions, Ask, FirstTwenty,
+      HoldsQaAnswer, IsAnswer};
   return kSuite;
 }
 

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "src/base/blanks.h"
 #include "src/base/status.h"
 
 namespace toolformer {
@@ -29,14 +30,6 @@ ToolExecutorOptions Bounded(ToolExecutorOptions options) {
   options.max_concurrent_calls = std::max(options.max_concurrent_calls, 1);
   options.max_abandoned = std::max(options.max_abandoned, 0);
   return options;
-}
-
-// Line breaks and blanks around a result are the habit of programs, not part of what they say.
-std::string_view WithoutOuterBlanks(std::string_view text) {
-  constexpr std::string_view kBlanks = " \t\r\n";
-  const size_t first = text.find_first_not_of(kBlanks);
-  if (first == std::string_view::npos) return "";
-  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
 }
 
 // Whether the same call would have the same answer another time.
@@ -89,8 +82,9 @@ absl::StatusOr<std::string> CallTool(const Tool& tool, const std::string& input,
   }
 }
 
+// Line breaks and blanks around a result are the habit of programs, not part of what they say.
 absl::StatusOr<std::string> Neutralized(absl::StatusOr<std::string> result, size_t max_bytes) {
-  return result.ok() ? NeutralizeResult(WithoutOuterBlanks(*result), max_bytes) : std::move(result);
+  return result.ok() ? NeutralizeResult(Trimmed(*result), max_bytes) : std::move(result);
 }
 
 CallEngine::CallEngine(const ToolRegistry& r, ToolExecutorOptions o) : registry(r), options(Bounded(std::move(o))) {}

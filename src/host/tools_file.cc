@@ -11,7 +11,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr size_t kMaxTools = 1000;
+constexpr size_t kMaxFileTools = 1000;
 
 std::string NamesOf(const std::vector<ToolKind>& kinds) {
   std::vector<std::string_view> sorted;
@@ -74,7 +74,7 @@ absl::Status LoadToolsOfKinds(std::string_view text, const std::vector<ToolKind>
     absl::StatusOr<std::vector<Tool>> tools = MakeTools(object, kinds, context);
     if (!tools.ok()) return Annotate(tools.status(), PlaceOf(object, i));
     for (Tool& tool : *tools) {
-      if (all.tools().size() >= kMaxTools) return ResourceExhausted("more than {} tools", kMaxTools);
+      if (all.tools().size() >= kMaxFileTools) return ResourceExhausted("more than {} tools", kMaxFileTools);
       if (const absl::Status added = all.Register(std::move(tool)); !added.ok())
         return Annotate(added, PlaceOf(object, i));
     }

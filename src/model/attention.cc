@@ -10,11 +10,11 @@
 #include <map>
 
 #include "src/model/device.h"
+#include "src/model/minus_infinity.h"
 
 namespace toolformer {
 namespace {
 
-constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 
 // Positions in the sequence: queries first_query.., keys first_key...
 struct Stretch {

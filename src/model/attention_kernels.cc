@@ -1,4 +1,5 @@
 #include "src/model/attention_kernels.h"
+#include "src/model/minus_infinity.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/_scaled_dot_product_efficient_attention.h>
@@ -19,7 +20,6 @@
 namespace toolformer {
 namespace {
 
-constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 
 AttentionOutput FlashCpu(const AttentionInput& input) {
   const auto heads_first = [](const at::Tensor& x) { return x.transpose(0, 1).unsqueeze(0); };

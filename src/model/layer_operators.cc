@@ -8,7 +8,7 @@
 namespace toolformer {
 namespace {
 
-class Plain : public LayerOperators {
+class PlainLayerOperators : public LayerOperators {
  public:
   at::Tensor Lookup(const at::Tensor& table, const at::Tensor& ids) const override { return at::embedding(table, ids); }
   at::Tensor Apply(const Linear& linear, const at::Tensor& x) const override {
@@ -29,7 +29,7 @@ class Plain : public LayerOperators {
 }  // namespace
 
 const LayerOperators& PlainOperators() {
-  static const Plain operators;
+  static const PlainLayerOperators operators;
   return operators;
 }
 

@@ -16,11 +16,11 @@
 
 #include "src/model/cuda/plugin.h"
 #include "src/model/device.h"
+#include "src/model/minus_infinity.h"
 
 namespace toolformer {
 namespace {
 
-constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 constexpr int64_t kLeastKeys = 16;
 
 // The numbers of each row that a step is told.

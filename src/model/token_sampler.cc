@@ -9,11 +9,11 @@
 #include "src/model/cpu/parallel.h"
 #include "src/model/cpu/simd.h"
 #include "src/model/libtorch_guard.h"
+#include "src/model/minus_infinity.h"
 
 namespace toolformer {
 namespace {
 
-constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 // Neighbouring logits whose exponentials are summed before a draw looks among them.
 constexpr int64_t kBlock = 128;
 // Logits that make a task worth a thread.

@@ -16,7 +16,6 @@
 namespace toolformer {
 namespace {
 
-constexpr size_t kBufferBytes = size_t{1} << 18;
 constexpr size_t kMaxFieldBytes = size_t{64} << 20;
 constexpr size_t kMaxDepth = 32;
 
@@ -46,7 +45,7 @@ class MediaWikiExport : public SearchDocumentReader {
 
   absl::StatusOr<bool> Next(SearchDocument* document) override {
     while (pages_.empty() && !at_end_) {
-      std::string buffer(kBufferBytes, '\0');
+      std::string buffer(kPackedFileBuffer, '\0');
       TF_ASSIGN_OR_RETURN(const size_t got, file_->Read(buffer));
       at_end_ = got == 0;
       TF_RETURN_IF_ERROR(Parse(std::string_view(buffer).substr(0, got)));

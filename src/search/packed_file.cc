@@ -17,7 +17,6 @@
 namespace toolformer {
 namespace {
 
-constexpr size_t kBufferBytes = size_t{1} << 18;
 constexpr int kGzipWindow = 15 + 16;  // zlib: the largest window, gzip's header
 
 class PlainFile : public PackedFile {
@@ -32,7 +31,7 @@ template <typename Codec>
 class StreamFile : public PackedFile {
  public:
   StreamFile(const std::string& path, int fd, uint64_t bytes)
-      : PackedFile(path, fd, bytes), buffer_(kBufferBytes, '\0') {}
+      : PackedFile(path, fd, bytes), buffer_(kPackedFileBuffer, '\0') {}
   ~StreamFile() override {
     if (begun_) Codec::End(&stream_);
   }
@@ -54,7 +53,7 @@ class StreamFile : public PackedFile {
         begun_ = true;
       }
       stream_.next_out = reinterpret_cast<decltype(stream_.next_out)>(out.data());
-      stream_.avail_out = static_cast<unsigned>(std::min(out.size(), kBufferBytes));
+      stream_.avail_out = static_cast<unsigned>(std::min(out.size(), kPackedFileBuffer));
       const unsigned room = stream_.avail_out;
       const int state = Codec::Step(&stream_);
       if (state == Codec::kDone) {

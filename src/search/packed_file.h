@@ -11,6 +11,9 @@
 
 namespace toolformer {
 
+// Bytes to read at a time.
+inline constexpr size_t kPackedFileBuffer = size_t{1} << 18;
+
 class PackedFile {
  public:
   // Packed by gzip or bzip2 (any number of members, one after the other), or not at all: its first bytes say.

@@ -11,7 +11,6 @@
 namespace toolformer {
 namespace {
 
-constexpr size_t kBufferBytes = size_t{1} << 18;
 constexpr size_t kMaxLineBytes = size_t{64} << 20;
 
 class JsonLines : public SearchDocumentReader {
@@ -51,7 +50,7 @@ class JsonLines : public SearchDocumentReader {
       if (buffer_.size() > kMaxLineBytes) {
         return ResourceExhausted("{}:{}: a line of over {} bytes", file_->path(), line_number_ + 1, kMaxLineBytes);
       }
-      buffer_.resize(searched + kBufferBytes);
+      buffer_.resize(searched + kPackedFileBuffer);
       TF_ASSIGN_OR_RETURN(const size_t got, file_->Read(std::span(buffer_).subspan(searched)));
       buffer_.resize(searched + got);
       at_end_ = got == 0;
@@ -92,7 +91,7 @@ class JsonLines : public SearchDocumentReader {
 
 absl::StatusOr<std::unique_ptr<SearchDocumentReader>> OpenSearchDocuments(const std::string& path) {
   TF_ASSIGN_OR_RETURN(std::unique_ptr<PackedFile> file, PackedFile::Open(path));
-  std::string begun(kBufferBytes, '\0');
+  std::string begun(kPackedFileBuffer, '\0');
   TF_ASSIGN_OR_RETURN(const size_t got, file->Read(begun));
   begun.resize(got);
   const size_t first = begun.find_first_not_of(" \t\r\n\xEF\xBB\xBF");

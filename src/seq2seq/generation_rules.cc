@@ -16,9 +16,9 @@ constexpr float kNever = -std::numeric_limits<float>::infinity();
 constexpr int64_t kMostBeams = 256;
 constexpr int64_t kMostTokens = 1 << 20;
 
-class Reader {
+class RulesReader {
  public:
-  Reader(const json& config, const std::string& where, int64_t vocab_size)
+  RulesReader(const json& config, const std::string& where, int64_t vocab_size)
       : config_(config), where_(where), vocab_size_(vocab_size) {}
 
   void Integer(const char* name, int64_t* out) {
@@ -166,7 +166,7 @@ void Renormalize(std::span<float> scores) {
 
 absl::StatusOr<GenerationRules> ReadGenerationRules(const json& config, const std::string& where, int64_t vocab_size) {
   GenerationRules rules;
-  Reader reader(config, where, vocab_size);
+  RulesReader reader(config, where, vocab_size);
   reader.Integer("num_beams", &rules.beams);
   reader.Real("length_penalty", &rules.length_penalty);
   reader.Stopping("early_stopping", &rules.early_stopping);

@@ -26,9 +26,9 @@ std::string OfLayer(std::string name, int64_t layer) {
 }
 
 // Reads tensors and says how far it is.
-class Reader {
+class ParameterReader {
  public:
-  explicit Reader(const Seq2SeqSource& source) : source_(source) {
+  explicit ParameterReader(const Seq2SeqSource& source) : source_(source) {
     for (const TensorInfo& tensor : source.file.tensors()) total_ += tensor.bytes;
   }
 
@@ -220,7 +220,7 @@ class Loader {
     return layer;
   }
 
-  Reader reader_;
+  ParameterReader reader_;
   const Seq2SeqSpec& spec_;
   const MatrixSettings& settings_;
   const Seq2SeqNames names_;

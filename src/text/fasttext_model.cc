@@ -14,13 +14,13 @@ namespace {
 constexpr int32_t kMagic = 793712314;
 constexpr std::string_view kLabelPrefix = "__label__";
 constexpr std::string_view kEnd = "</s>";
-constexpr std::string_view kBlanks = " \n\r\t\v\f";
+constexpr std::string_view kWordBreaks = " \n\r\t\v\f";
 constexpr int64_t kCentroids = 256;
 constexpr int64_t kMostRows = int64_t{1} << 31;
 constexpr int32_t kMostDim = 65536;
 constexpr int64_t kMostNgram = 64;
 
-bool IsBlank(char byte) { return byte == '\0' || kBlanks.find(byte) != std::string_view::npos; }
+bool PartsWords(char byte) { return byte == '\0' || kWordBreaks.find(byte) != std::string_view::npos; }
 bool ContinuesCodePoint(char byte) { return (static_cast<uint8_t>(byte) & 0xc0) == 0x80; }
 
 }  // namespace
@@ -311,12 +311,12 @@ std::vector<int32_t> FastTextModel::Features(std::string_view text) const {
   };
   bool ended = false;  // what spells the end ends the line
   for (size_t at = 0; at < text.size() && !ended;) {
-    if (IsBlank(text[at])) {
+    if (PartsWords(text[at])) {
       ++at;
       continue;
     }
     const size_t first = at;
-    while (at < text.size() && !IsBlank(text[at])) ++at;
+    while (at < text.size() && !PartsWords(text[at])) ++at;
     add(text.substr(first, at - first));
     ended = text.substr(first, at - first) == kEnd;
   }

@@ -12,6 +12,7 @@
 #include "src/text/language_codes.h"
 #include "src/text/piece_tokenizer.h"
 #include "src/text/tokenizer_json_fields.h"
+#include "src/text/tokenizer_limits.h"
 #include "src/text/tokenizer_messages.h"
 #include "src/text/tokenizer_presets.h"
 
@@ -20,7 +21,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr uint64_t kMaxConfigBytes = uint64_t{16} << 20;
 constexpr uint64_t kMaxVocabularyBytes = uint64_t{256} << 20;
 constexpr std::string_view kMark = "\u2581";
 
@@ -122,14 +122,14 @@ absl::StatusOr<json> ReadObject(const std::string& path, uint64_t max_bytes) {
   return object;
 }
 
-class Builder {
+class Seq2SeqTokenizerBuilder {
  public:
-  explicit Builder(const std::string& folder) : folder_(folder) {}
+  explicit Seq2SeqTokenizerBuilder(const std::string& folder) : folder_(folder) {}
 
   absl::StatusOr<std::shared_ptr<const Seq2SeqTokenizer>> Build() {
-    TF_ASSIGN_OR_RETURN(const json config, ReadObject(file("config.json"), kMaxConfigBytes));
+    TF_ASSIGN_OR_RETURN(const json config, ReadObject(file("config.json"), kMaxTokenizerConfigBytes));
     if (Has("tokenizer_config.json")) {
-      TF_ASSIGN_OR_RETURN(tokenizer_config_, ReadObject(file("tokenizer_config.json"), kMaxConfigBytes));
+      TF_ASSIGN_OR_RETURN(tokenizer_config_, ReadObject(file("tokenizer_config.json"), kMaxTokenizerConfigBytes));
     }
     const json& type = JsonMember(config, "model_type");
     const std::string model_type = type.is_string() ? type.get<std::string>() : "";
@@ -291,7 +291,7 @@ class Builder {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const Seq2SeqTokenizer>> LoadSeq2SeqTokenizer(const std::string& folder) {
-  return Builder(folder).Build();
+  return Seq2SeqTokenizerBuilder(folder).Build();
 }
 
 }  // namespace toolformer

@@ -9,6 +9,7 @@
 #include "src/base/json.h"
 #include "src/base/status.h"
 #include "src/text/tokenizer_json_fields.h"
+#include "src/text/tokenizer_limits.h"
 #include "src/text/tokenizer_messages.h"
 
 namespace toolformer {
@@ -16,13 +17,12 @@ namespace {
 
 using nlohmann::json;
 
-constexpr uint64_t kMaxConfigBytes = uint64_t{16} << 20;
 
 // An empty object where the file is not there.
 absl::StatusOr<json> ReadObject(const std::string& path) {
   std::error_code ignored;
   if (!std::filesystem::exists(path, ignored)) return json(json::object());
-  TF_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxConfigBytes));
+  TF_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxTokenizerConfigBytes));
   absl::StatusOr<json> object = ParseJson(text);
   if (!object.ok()) return Annotate(object.status(), path);
   if (!object->is_object()) return InvalidArgument("{}: not a JSON object", path);

@@ -20,9 +20,9 @@ Token MakeCharacterToken(const GgufVocabulary& from, int32_t id) {
   return token;
 }
 
-class Builder {
+class GgufTokenizerBuilder {
  public:
-  Builder(const GgufVocabulary& from, const std::string& file) : from_(from), file_(file) {}
+  GgufTokenizerBuilder(const GgufVocabulary& from, const std::string& file) : from_(from), file_(file) {}
 
   absl::StatusOr<std::shared_ptr<const Tokenizer>> Build();
 
@@ -39,13 +39,13 @@ class Builder {
 
 // Where a prefix is added it stands before the first word only, as SentencePiece has it: a space after every token that
 // is matched whole would not be in the text.
-absl::Status Builder::AddWhole(const Token& token, int32_t id) {
+absl::Status GgufTokenizerBuilder::AddWhole(const Token& token, int32_t id) {
   TokenMatcher* matcher = from_.kind == Kind::kByteLevel ? &parts_.raw_tokens : &parts_.normalized_tokens;
   absl::Status added = AddWholeToken(token.key, id, matcher);
   return added.ok() ? added : Annotate(added, fmt::format("{}: tokenizer.ggml.tokens[{}]", file_, id));
 }
 
-absl::StatusOr<Vocabulary> Builder::MakeVocabulary() {
+absl::StatusOr<Vocabulary> GgufTokenizerBuilder::MakeVocabulary() {
   std::vector<Token> tokens;
   tokens.reserve(from_.pieces.size());
   for (size_t i = 0; i < from_.pieces.size(); ++i) {
@@ -62,7 +62,7 @@ absl::StatusOr<Vocabulary> Builder::MakeVocabulary() {
   return Vocabulary::Create(file_ + ": tokenizer.ggml.tokens", tokens);
 }
 
-absl::Status Builder::AddNormalizer() {
+absl::Status GgufTokenizerBuilder::AddNormalizer() {
   TF_ASSIGN_OR_RETURN(auto space, Regex::CompileLiteral(" "));
   const std::string mark(kSpaceMark);
   if (from_.adds_space_prefix) parts_.normalizer.push_back({NormalizerStep::Kind::kPrepend, mark, nullptr});
@@ -70,13 +70,13 @@ absl::Status Builder::AddNormalizer() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<MergeTable> Builder::MakeMerges(const Vocabulary& vocabulary) const {
+absl::StatusOr<MergeTable> GgufTokenizerBuilder::MakeMerges(const Vocabulary& vocabulary) const {
   const MergeSpelling spelling = from_.kind == Kind::kByteLevel ? MergeSpelling::kByteLevel : MergeSpelling::kPlain;
   const auto get = [&](size_t i) { return SplitMerge(from_.merges[i]); };
   return MakeMergeTable(vocabulary, {from_.merges.size(), get, spelling}, file_ + ": tokenizer.ggml.merges");
 }
 
-absl::StatusOr<std::shared_ptr<const Tokenizer>> Builder::Build() {
+absl::StatusOr<std::shared_ptr<const Tokenizer>> GgufTokenizerBuilder::Build() {
   parts_.start_id = from_.bos ? *from_.bos : *from_.eos;
   parts_.end_ids = from_.end_ids;
   BpeOptions options;
@@ -103,7 +103,7 @@ absl::StatusOr<std::shared_ptr<const Tokenizer>> Builder::Build() {
 absl::StatusOr<std::shared_ptr<const Tokenizer>> LoadGgufTokenizer(const std::string& file) {
   TF_ASSIGN_OR_RETURN(const auto gguf, GgufFile::Open(file));
   TF_ASSIGN_OR_RETURN(const GgufVocabulary vocabulary, ReadGgufVocabulary(*gguf));
-  return Builder(vocabulary, file).Build();
+  return GgufTokenizerBuilder(vocabulary, file).Build();
 }
 
 }  // namespace toolformer

@@ -11,9 +11,9 @@ namespace {
 
 using Kind = GgufVocabulary::Kind;
 
-class Reader {
+class GgufFieldReader {
  public:
-  explicit Reader(const GgufFile& gguf) : gguf_(gguf), file_(gguf.path()) {}
+  explicit GgufFieldReader(const GgufFile& gguf) : gguf_(gguf), file_(gguf.path()) {}
 
   absl::StatusOr<GgufVocabulary> Read();
 
@@ -33,7 +33,7 @@ class Reader {
   GgufVocabulary out_;
 };
 
-absl::Status Reader::ReadModel() {
+absl::Status GgufFieldReader::ReadModel() {
   TF_ASSIGN_OR_RETURN(const auto model, gguf_.String("tokenizer.ggml.model"));
   if (!model) return InvalidArgument("{}: tokenizer.ggml.model is missing: the file holds no tokenizer", file_);
   if (*model == "llama") {
@@ -54,7 +54,7 @@ absl::Status Reader::ReadModel() {
   return absl::OkStatus();
 }
 
-absl::Status Reader::ReadTokens() {
+absl::Status GgufFieldReader::ReadTokens() {
   TF_ASSIGN_OR_RETURN(auto pieces, gguf_.Strings("tokenizer.ggml.tokens"));
   if (!pieces || pieces->empty()) {
     return InvalidArgument("{}: tokenizer.ggml.tokens is missing or empty: the file holds no vocabulary", file_);
@@ -67,7 +67,7 @@ absl::Status Reader::ReadTokens() {
   return absl::OkStatus();
 }
 
-absl::Status Reader::ReadKinds() {
+absl::Status GgufFieldReader::ReadKinds() {
   out_.kinds.assign(out_.pieces.size(), TokenKind::kNormal);
   TF_ASSIGN_OR_RETURN(const auto types, gguf_.Integers("tokenizer.ggml.token_type"));
   if (!types) return absl::OkStatus();
@@ -91,7 +91,7 @@ absl::Status Reader::ReadKinds() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::optional<int32_t>> Reader::ReadId(std::string_view key) {
+absl::StatusOr<std::optional<int32_t>> GgufFieldReader::ReadId(std::string_view key) {
   TF_ASSIGN_OR_RETURN(const std::optional<int64_t> id, gguf_.Integer(key));
   if (!id) return std::optional<int32_t>();
   if (*id < 0 || *id >= static_cast<int64_t>(out_.pieces.size())) {
@@ -100,7 +100,7 @@ absl::StatusOr<std::optional<int32_t>> Reader::ReadId(std::string_view key) {
   return std::optional<int32_t>(static_cast<int32_t>(*id));
 }
 
-absl::Status Reader::ReadSpecialIds() {
+absl::Status GgufFieldReader::ReadSpecialIds() {
   TF_ASSIGN_OR_RETURN(out_.bos, ReadId("tokenizer.ggml.bos_token_id"));
   TF_ASSIGN_OR_RETURN(out_.eos, ReadId("tokenizer.ggml.eos_token_id"));
   if (!out_.bos && !out_.eos) {
@@ -133,12 +133,12 @@ absl::Status Reader::ReadSpecialIds() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<bool> Reader::ReadFlag(std::string_view key, const bool& otherwise) {
+absl::StatusOr<bool> GgufFieldReader::ReadFlag(std::string_view key, const bool& otherwise) {
   TF_ASSIGN_OR_RETURN(const std::optional<bool> flag, gguf_.Boolean(key));
   return flag.value_or(otherwise);
 }
 
-absl::Status Reader::ReadFlags() {
+absl::Status GgufFieldReader::ReadFlags() {
   const bool scores = out_.kind == Kind::kScores;
   const bool adds_bos = scores || (out_.preset->flags & PreTokenizerPreset::kAddsBos) != 0;
   TF_ASSIGN_OR_RETURN(out_.adds_bos, ReadFlag("tokenizer.ggml.add_bos_token", adds_bos));
@@ -156,7 +156,7 @@ absl::Status Reader::ReadFlags() {
   return absl::OkStatus();
 }
 
-absl::Status Reader::ReadMerges() {
+absl::Status GgufFieldReader::ReadMerges() {
   TF_ASSIGN_OR_RETURN(auto merges, gguf_.Strings("tokenizer.ggml.merges"));
   if (!merges || merges->empty()) {
     return InvalidArgument("{}: tokenizer.ggml.merges is missing or empty: a tokenizer without merges", file_);
@@ -165,7 +165,7 @@ absl::Status Reader::ReadMerges() {
   return absl::OkStatus();
 }
 
-absl::Status Reader::ReadScores() {
+absl::Status GgufFieldReader::ReadScores() {
   TF_ASSIGN_OR_RETURN(auto scores, gguf_.Reals("tokenizer.ggml.scores"));
   if (!scores || scores->size() != out_.pieces.size()) {
     return InvalidArgument("{}: tokenizer.ggml.scores has {} values for {} tokens", file_, scores ? scores->size() : 0,
@@ -179,7 +179,7 @@ absl::Status Reader::ReadScores() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<GgufVocabulary> Reader::Read() {
+absl::StatusOr<GgufVocabulary> GgufFieldReader::Read() {
   TF_RETURN_IF_ERROR(ReadModel());
   TF_RETURN_IF_ERROR(ReadTokens());
   TF_RETURN_IF_ERROR(ReadKinds());
@@ -191,6 +191,6 @@ absl::StatusOr<GgufVocabulary> Reader::Read() {
 
 }  // namespace
 
-absl::StatusOr<GgufVocabulary> ReadGgufVocabulary(const GgufFile& gguf) { return Reader(gguf).Read(); }
+absl::StatusOr<GgufVocabulary> ReadGgufVocabulary(const GgufFile& gguf) { return GgufFieldReader(gguf).Read(); }
 
 }  // namespace toolformer

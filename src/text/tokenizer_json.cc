@@ -14,6 +14,7 @@
 #include "src/text/tokenizer_json_model.h"
 #include "src/text/tokenizer_json_special.h"
 #include "src/text/tokenizer_json_steps.h"
+#include "src/text/tokenizer_limits.h"
 #include "src/text/tokenizer_messages.h"
 
 namespace toolformer {
@@ -21,7 +22,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr uint64_t kMaxFileBytes = uint64_t{512} << 20;
 constexpr size_t kMaxIdGap = 65536;
 
 struct AddedToken {
@@ -30,9 +30,9 @@ struct AddedToken {
   TokenRules rules;
 };
 
-class Reader {
+class TokenizerJsonReader {
  public:
-  Reader(const json& root, const std::string& file) : root_(root), file_(file) {}
+  TokenizerJsonReader(const json& root, const std::string& file) : root_(root), file_(file) {}
 
   absl::StatusOr<std::shared_ptr<const Tokenizer>> Read();
 
@@ -57,7 +57,7 @@ class Reader {
   TokenizerParts parts_;
 };
 
-absl::Status Reader::ReadAddedToken(const json& token, const std::string& where) {
+absl::Status TokenizerJsonReader::ReadAddedToken(const json& token, const std::string& where) {
   if (!token.is_object()) return InvalidArgument("{} is not an object", where);
   TF_ASSIGN_OR_RETURN(const std::string content, JsonString(token, "content", where, ""));
   if (content.empty()) return InvalidArgument("{}.content is empty or missing", where);
@@ -74,7 +74,7 @@ absl::Status Reader::ReadAddedToken(const json& token, const std::string& where)
   return absl::OkStatus();
 }
 
-absl::Status Reader::ReadAddedTokens() {
+absl::Status TokenizerJsonReader::ReadAddedTokens() {
   const json& tokens = JsonMember(root_, "added_tokens");
   if (tokens.is_null()) return absl::OkStatus();
   if (!tokens.is_array()) return InvalidArgument("{}: added_tokens is not an array", file_);
@@ -84,7 +84,7 @@ absl::Status Reader::ReadAddedTokens() {
   return absl::OkStatus();
 }
 
-absl::Status Reader::ReadUnknown() {
+absl::Status TokenizerJsonReader::ReadUnknown() {
   if (model_.unknown.empty()) return absl::OkStatus();
   model_.unknown_id = model_.pieces.Find(model_.unknown);
   // WordPiece and WordLevel files name one by default, whether it is there or not.
@@ -92,7 +92,7 @@ absl::Status Reader::ReadUnknown() {
   return InvalidArgument("{}: model.unk_token {} is no token", file_, Quote(model_.unknown));
 }
 
-absl::Status Reader::ReadSpecialIds() {
+absl::Status TokenizerJsonReader::ReadSpecialIds() {
   std::vector<int32_t> special;
   for (const auto& [id, added] : added_) {
     if (added.special) special.push_back(id);
@@ -106,14 +106,14 @@ absl::Status Reader::ReadSpecialIds() {
   return absl::OkStatus();
 }
 
-bool Reader::IsControl(int32_t id) const {
+bool TokenizerJsonReader::IsControl(int32_t id) const {
   if (id == parts_.start_id) return true;
   if (std::find(parts_.end_ids.begin(), parts_.end_ids.end(), id) != parts_.end_ids.end()) return true;
   const auto added = added_.find(id);
   return added != added_.end() && added->second.special;
 }
 
-TokenKind Reader::KindOf(int32_t id, const std::string& piece) const {
+TokenKind TokenizerJsonReader::KindOf(int32_t id, const std::string& piece) const {
   if (id == model_.unknown_id) return TokenKind::kUnknown;
   if (IsControl(id)) return TokenKind::kControl;
   if (id >= model_.vocabulary_tokens && added_.contains(id)) return TokenKind::kUserDefined;
@@ -122,7 +122,7 @@ TokenKind Reader::KindOf(int32_t id, const std::string& piece) const {
   return byte && fmt::format("<0x{:02X}>", *byte) == piece ? TokenKind::kByte : TokenKind::kNormal;
 }
 
-absl::StatusOr<Vocabulary> Reader::MakeVocabulary() {
+absl::StatusOr<Vocabulary> TokenizerJsonReader::MakeVocabulary() {
   const PieceTable& pieces = model_.pieces;
   // A few pieces must not make room for millions.
   if (static_cast<size_t>(pieces.size()) > 2 * pieces.count() + kMaxIdGap) {
@@ -150,7 +150,7 @@ absl::StatusOr<Vocabulary> Reader::MakeVocabulary() {
   return Vocabulary::Create(file_ + ": model.vocab", tokens);
 }
 
-absl::Status Reader::AddMatcher(int32_t id, const AddedToken& added) {
+absl::Status TokenizerJsonReader::AddMatcher(int32_t id, const AddedToken& added) {
   std::string content = model_.pieces.Get(id);
   TokenRules rules = added.rules;
   // What spells a special token is text, but no other token begins in it.
@@ -170,7 +170,7 @@ absl::Status Reader::AddMatcher(int32_t id, const AddedToken& added) {
   return absl::OkStatus();
 }
 
-absl::Status Reader::AddMatchers() {
+absl::Status TokenizerJsonReader::AddMatchers() {
   const bool any_text = std::any_of(added_.begin(), added_.end(), [&](const auto& entry) {
     return !entry.second.special && entry.first != model_.unknown_id && !IsControl(entry.first);
   });
@@ -180,7 +180,7 @@ absl::Status Reader::AddMatchers() {
   return absl::OkStatus();
 }
 
-absl::Status Reader::ReadSteps() {
+absl::Status TokenizerJsonReader::ReadSteps() {
   TF_ASSIGN_OR_RETURN(PreTokenizer pre_tokenizer,
                       ParsePreTokenizer(JsonMember(root_, "pre_tokenizer"), file_ + ": pre_tokenizer"));
   byte_level_ = pre_tokenizer.byte_level;
@@ -197,7 +197,7 @@ absl::Status Reader::ReadSteps() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::shared_ptr<const Tokenizer>> Reader::Read() {
+absl::StatusOr<std::shared_ptr<const Tokenizer>> TokenizerJsonReader::Read() {
   if (!root_.is_object()) return InvalidArgument("{}: not a JSON object", file_);
   TF_ASSIGN_OR_RETURN(model_, ParseJsonModel(JsonMember(root_, "model"), file_ + ": model"));
   TF_RETURN_IF_ERROR(ReadSteps());
@@ -213,11 +213,11 @@ absl::StatusOr<std::shared_ptr<const Tokenizer>> Reader::Read() {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const Tokenizer>> MakeJsonTokenizer(const json& root, const std::string& file) {
-  return Reader(root, file).Read();
+  return TokenizerJsonReader(root, file).Read();
 }
 
 absl::StatusOr<std::shared_ptr<const Tokenizer>> LoadJsonTokenizer(const std::string& file) {
-  TF_ASSIGN_OR_RETURN(const std::string text, ReadFile(file, kMaxFileBytes));
+  TF_ASSIGN_OR_RETURN(const std::string text, ReadFile(file, kMaxTokenizerFileBytes));
   const absl::StatusOr<json> root = ParseJson(text);
   if (!root.ok()) return Annotate(root.status(), file);
   return MakeJsonTokenizer(*root, file);

@@ -8,6 +8,7 @@
 #include "src/base/json.h"
 #include "src/base/status.h"
 #include "src/text/piece_tokenizer.h"
+#include "src/text/tokenizer_limits.h"
 #include "src/text/tokenizer_messages.h"
 
 namespace toolformer {
@@ -15,7 +16,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr uint64_t kMaxConfigBytes = uint64_t{16} << 20;
 
 class Finder {
  public:
@@ -45,7 +45,7 @@ class Finder {
 absl::StatusOr<std::optional<json>> Finder::ReadConfig(const std::string& path) const {
   std::error_code ignored;
   if (!std::filesystem::exists(path, ignored)) return std::optional<json>();
-  TF_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxConfigBytes));
+  TF_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxTokenizerConfigBytes));
   absl::StatusOr<json> config = ParseJson(text);
   if (!config.ok()) return Annotate(config.status(), path);
   if (!config->is_object()) return InvalidArgument("{}: not a JSON object", path);

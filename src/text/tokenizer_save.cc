@@ -6,12 +6,12 @@
 
 #include "src/base/file.h"
 #include "src/base/status.h"
+#include "src/text/tokenizer_limits.h"
 #include "toolformer/tokenizer.h"
 
 namespace toolformer {
 namespace {
 
-constexpr uint64_t kMaxFileBytes = uint64_t{512} << 20;
 
 // What makes up the tokenizer of a Hugging Face folder.
 constexpr const char* kFiles[] = {
@@ -30,7 +30,7 @@ constexpr const char* kFiles[] = {
 };
 
 absl::Status CopyFile(const std::string& from, const std::string& to) {
-  TF_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(from, kMaxFileBytes));
+  TF_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(from, kMaxTokenizerFileBytes));
   TF_ASSIGN_OR_RETURN(const auto file, AtomicFile::Create(to));
   TF_RETURN_IF_ERROR(file->Write(bytes));
   return file->Commit();

@@ -12,6 +12,7 @@
 #include "src/text/tokenizer_json_fields.h"
 #include "src/text/tokenizer_json_model.h"
 #include "src/text/tokenizer_json_special.h"
+#include "src/text/tokenizer_limits.h"
 #include "src/text/tokenizer_messages.h"
 #include "src/text/tokenizer_presets.h"
 
@@ -21,13 +22,12 @@ namespace {
 using nlohmann::json;
 using Piece = SentencePieceModel::Piece;
 
-constexpr uint64_t kMaxFileBytes = uint64_t{512} << 20;
 constexpr size_t kMaxIdGap = 65536;
 constexpr std::string_view kMark = "\u2581";
 
-class Builder {
+class SentencePieceTokenizerBuilder {
  public:
-  Builder(const std::string& file, SentencePieceModel model) : file_(file), model_(std::move(model)) {}
+  SentencePieceTokenizerBuilder(const std::string& file, SentencePieceModel model) : file_(file), model_(std::move(model)) {}
 
   // With what the files beside the model say.
   absl::StatusOr<std::shared_ptr<const Tokenizer>> Build();
@@ -56,7 +56,7 @@ class Builder {
 
 // The families that came from fairseq have other ids for the same pieces: its four special tokens, then the pieces that
 // are not special, one further than in the model.
-absl::Status Builder::ShiftIds(const std::string& tokenizer_class) {
+absl::Status SentencePieceTokenizerBuilder::ShiftIds(const std::string& tokenizer_class) {
   constexpr char kModelName[] = "sentencepiece.bpe.model";
   const bool is_fairseq = tokenizer_class == "XGLMTokenizer" || tokenizer_class == "XLMRobertaTokenizer" ||
                           tokenizer_class == "NllbTokenizer";
@@ -82,7 +82,7 @@ absl::Status Builder::ShiftIds(const std::string& tokenizer_class) {
 }
 
 // Tokens that a family's tokenizer adds by itself where no file gives their ids.
-void Builder::AddFamilyTokens(const std::string& tokenizer_class, const TokenizerFolder& folder) {
+void SentencePieceTokenizerBuilder::AddFamilyTokens(const std::string& tokenizer_class, const TokenizerFolder& folder) {
   if (JsonMember(folder.tokenizer_config(), "added_tokens_decoder").is_object()) return;
   const auto add = [this](std::string piece) { model_.pieces.push_back({std::move(piece), 0, TokenKind::kControl}); };
   if (tokenizer_class == "NllbTokenizer") {
@@ -95,7 +95,7 @@ void Builder::AddFamilyTokens(const std::string& tokenizer_class, const Tokenize
   }
 }
 
-absl::Status Builder::ReadAddedToken(const json& token, const std::string& where) {
+absl::Status SentencePieceTokenizerBuilder::ReadAddedToken(const json& token, const std::string& where) {
   TF_ASSIGN_OR_RETURN(const std::string content, JsonString(token, "content", where, ""));
   TF_ASSIGN_OR_RETURN(const bool special, JsonFlag(token, "special", where, false));
   TF_ASSIGN_OR_RETURN(const uint64_t id, JsonCount(token, "id", where, 0));
@@ -127,7 +127,7 @@ absl::Status Builder::ReadAddedToken(const json& token, const std::string& where
   return absl::OkStatus();
 }
 
-absl::Status Builder::ReadAddedTokens(const TokenizerFolder& folder) {
+absl::Status SentencePieceTokenizerBuilder::ReadAddedTokens(const TokenizerFolder& folder) {
   const auto find = [&](const std::string& spelling) {
     const auto found = std::find_if(model_.pieces.begin(), model_.pieces.end(),
                                     [&](const Piece& piece) { return piece.piece == spelling; });
@@ -140,7 +140,7 @@ absl::Status Builder::ReadAddedTokens(const TokenizerFolder& folder) {
   return absl::OkStatus();
 }
 
-absl::Status Builder::ReadSpecialIds() {
+absl::Status SentencePieceTokenizerBuilder::ReadSpecialIds() {
   std::vector<int32_t> special;
   for (size_t i = 0; i < model_.pieces.size(); ++i) {
     const Piece& piece = model_.pieces[i];
@@ -166,7 +166,7 @@ absl::Status Builder::ReadSpecialIds() {
 }
 
 // Nothing but the model says what begins or ends a text.
-absl::Status Builder::ReadPlainIds() {
+absl::Status SentencePieceTokenizerBuilder::ReadPlainIds() {
   for (size_t i = 0; i < model_.pieces.size(); ++i) {
     const Piece& piece = model_.pieces[i];
     const auto id = static_cast<int32_t>(i);
@@ -176,7 +176,7 @@ absl::Status Builder::ReadPlainIds() {
   return absl::OkStatus();
 }
 
-absl::Status Builder::AddNormalizer() {
+absl::Status SentencePieceTokenizerBuilder::AddNormalizer() {
   auto spec = std::make_shared<SentencePieceNormalizer>();
   if (!model_.precompiled_charsmap.empty()) {
     TF_ASSIGN_OR_RETURN(spec->charsmap,
@@ -199,7 +199,7 @@ absl::Status Builder::AddNormalizer() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Token> Builder::MakeToken(size_t id) {
+absl::StatusOr<Token> SentencePieceTokenizerBuilder::MakeToken(size_t id) {
   const Piece& piece = model_.pieces[id];
   Token token{piece.piece, ReplaceAll(piece.piece, kMark, " "), piece.kind};
   if (piece.kind == TokenKind::kByte) {
@@ -213,7 +213,7 @@ absl::StatusOr<Token> Builder::MakeToken(size_t id) {
   return token;
 }
 
-absl::StatusOr<Vocabulary> Builder::MakeVocabulary() {
+absl::StatusOr<Vocabulary> SentencePieceTokenizerBuilder::MakeVocabulary() {
   std::vector<Token> tokens;
   tokens.reserve(model_.pieces.size());
   for (size_t id = 0; id < model_.pieces.size(); ++id) {
@@ -228,7 +228,7 @@ absl::StatusOr<Vocabulary> Builder::MakeVocabulary() {
   return Vocabulary::Create(file_ + ": pieces", tokens);
 }
 
-absl::StatusOr<WordEncoder> Builder::MakeEncoder(Vocabulary vocabulary) const {
+absl::StatusOr<WordEncoder> SentencePieceTokenizerBuilder::MakeEncoder(Vocabulary vocabulary) const {
   std::vector<double> scores;
   for (const Piece& piece : model_.pieces) scores.push_back(piece.score);
   if (model_.type == SentencePieceModel::Type::kUnigram) {
@@ -245,7 +245,7 @@ absl::StatusOr<WordEncoder> Builder::MakeEncoder(Vocabulary vocabulary) const {
   return WordEncoder(Bpe(std::move(vocabulary), std::vector<float>(scores.begin(), scores.end()), options));
 }
 
-absl::Status Builder::CheckType() const {
+absl::Status SentencePieceTokenizerBuilder::CheckType() const {
   if (model_.type == SentencePieceModel::Type::kUnigram || model_.type == SentencePieceModel::Type::kBpe) {
     return absl::OkStatus();
   }
@@ -253,7 +253,7 @@ absl::Status Builder::CheckType() const {
                        model_.type == SentencePieceModel::Type::kWord ? "word" : "char");
 }
 
-absl::StatusOr<std::shared_ptr<const Tokenizer>> Builder::Build() {
+absl::StatusOr<std::shared_ptr<const Tokenizer>> SentencePieceTokenizerBuilder::Build() {
   TF_RETURN_IF_ERROR(CheckType());
   TF_ASSIGN_OR_RETURN(const TokenizerFolder folder,
                       TokenizerFolder::Open(std::filesystem::path(file_).parent_path().string()));
@@ -266,14 +266,14 @@ absl::StatusOr<std::shared_ptr<const Tokenizer>> Builder::Build() {
   return Finish();
 }
 
-absl::StatusOr<std::shared_ptr<const Tokenizer>> Builder::BuildPlain() {
+absl::StatusOr<std::shared_ptr<const Tokenizer>> SentencePieceTokenizerBuilder::BuildPlain() {
   TF_RETURN_IF_ERROR(CheckType());
   model_pieces_ = model_.pieces.size();
   TF_RETURN_IF_ERROR(ReadPlainIds());
   return Finish();
 }
 
-absl::StatusOr<std::shared_ptr<const Tokenizer>> Builder::Finish() {
+absl::StatusOr<std::shared_ptr<const Tokenizer>> SentencePieceTokenizerBuilder::Finish() {
   TF_RETURN_IF_ERROR(AddNormalizer());
   TF_ASSIGN_OR_RETURN(Vocabulary vocabulary, MakeVocabulary());
   TF_ASSIGN_OR_RETURN(WordEncoder encoder, MakeEncoder(std::move(vocabulary)));
@@ -283,17 +283,17 @@ absl::StatusOr<std::shared_ptr<const Tokenizer>> Builder::Finish() {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const Tokenizer>> LoadSentencePieceTokenizer(const std::string& file) {
-  TF_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(file, kMaxFileBytes));
+  TF_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(file, kMaxTokenizerFileBytes));
   TF_ASSIGN_OR_RETURN(SentencePieceModel model, SentencePieceModel::Parse(bytes, file));
-  return Builder(file, std::move(model)).Build();
+  return SentencePieceTokenizerBuilder(file, std::move(model)).Build();
 }
 
 absl::StatusOr<PlainSentencePiece> LoadPlainSentencePiece(const std::string& file) {
-  TF_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(file, kMaxFileBytes));
+  TF_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(file, kMaxTokenizerFileBytes));
   TF_ASSIGN_OR_RETURN(SentencePieceModel model, SentencePieceModel::Parse(bytes, file));
   PlainSentencePiece plain;
   for (const Piece& piece : model.pieces) plain.pieces.push_back(piece.piece);
-  TF_ASSIGN_OR_RETURN(plain.tokenizer, Builder(file, std::move(model)).BuildPlain());
+  TF_ASSIGN_OR_RETURN(plain.tokenizer, SentencePieceTokenizerBuilder(file, std::move(model)).BuildPlain());
   return plain;
 }
 

@@ -11,6 +11,7 @@
 #include "src/text/tokenizer_folder.h"
 #include "src/text/tokenizer_json.h"
 #include "src/text/tokenizer_json_fields.h"
+#include "src/text/tokenizer_limits.h"
 #include "src/text/tokenizer_messages.h"
 #include "src/text/tokenizer_presets.h"
 
@@ -19,7 +20,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr uint64_t kMaxFileBytes = uint64_t{512} << 20;
 constexpr std::string_view kByteLevelClasses[] = {"GPT2Tokenizer", "BartTokenizer", "CodeGenTokenizer",
                                                   "Qwen2Tokenizer", "RobertaTokenizer"};
 constexpr std::string_view kWordPieceClasses[] = {"BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer"};
@@ -36,7 +36,7 @@ absl::StatusOr<std::string> CheckClass(const TokenizerFolder& folder, std::span<
 
 // The lines of a text file, without their ends; an empty last one is none.
 absl::StatusOr<std::vector<std::string>> ReadLines(const std::string& path) {
-  TF_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxFileBytes));
+  TF_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxTokenizerFileBytes));
   if (!IsValidUtf8(text)) return InvalidArgument("{}: not valid UTF-8", path);
   std::vector<std::string> lines;
   for (size_t begin = 0; begin < text.size();) {
@@ -94,7 +94,7 @@ absl::StatusOr<std::shared_ptr<const Tokenizer>> LoadMergesTokenizer(const std::
   TF_ASSIGN_OR_RETURN(const TokenizerFolder folder, TokenizerFolder::Open(path));
   TF_ASSIGN_OR_RETURN(const std::string name, CheckClass(folder, kByteLevelClasses));
   const std::string file = folder.file("vocab.json");
-  TF_ASSIGN_OR_RETURN(const std::string text, ReadFile(file, kMaxFileBytes));
+  TF_ASSIGN_OR_RETURN(const std::string text, ReadFile(file, kMaxTokenizerFileBytes));
   absl::StatusOr<json> vocabulary = ParseJson(text);
   if (!vocabulary.ok()) return Annotate(vocabulary.status(), file);
   if (!vocabulary->is_object()) return InvalidArgument("{}: not a JSON object", file);

@@ -15,8 +15,6 @@
 namespace toolformer {
 namespace {
 
-constexpr size_t kMaxNumbers = 10000;
-constexpr size_t kWindowWords = 100;
 // Numbers looked back at for operations of two and of three.
 constexpr size_t kPairWindow = 16;
 constexpr size_t kTripleWindow = 6;

@@ -14,7 +14,7 @@ constexpr size_t kFewestWords = 10;
 // In scripts without blanks a text may be a single word.
 constexpr size_t kFewestLetters = 40;
 
-bool IsBlank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+bool IsWhiteSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 enum class Letter { kNone, kCapital, kSmall, kOther };
 
@@ -40,7 +40,7 @@ bool NamesSomething(std::string_view text) {
   bool named = false;
   bool begins_sentence = true;
   while (!text.empty()) {
-    if (IsBlank(text.front())) {
+    if (IsWhiteSpace(text.front())) {
       if (text.front() == '\n') begins_sentence = true;  // headings and items of lists begin with capitals, too
       text.remove_prefix(1);
       continue;
@@ -50,7 +50,7 @@ bool NamesSomething(std::string_view text) {
     Letter first = Letter::kNone, second = Letter::kNone;
     bool after_first = false;
     char last = 0;
-    while (!text.empty() && !IsBlank(text.front())) {
+    while (!text.empty() && !IsWhiteSpace(text.front())) {
       const CodePoint c = NextCodePoint(text);
       const Letter letter = LetterOf(c);
       cased += letter == Letter::kCapital || letter == Letter::kSmall ? 1 : 0;

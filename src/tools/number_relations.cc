@@ -11,9 +11,7 @@ namespace toolformer {
 namespace {
 
 // Words stand for the paper's tokens: the heuristic runs before any tokenizer is chosen.
-constexpr size_t kWindowWords = 100;
 // Bounds on work: a document of nothing but numbers costs kMaxNumbers * kMaxWindowNumbers^2 / 2 comparisons.
-constexpr size_t kMaxNumbers = 10000;
 constexpr size_t kMaxWindowNumbers = 32;
 constexpr double kRandomShare = 0.01;
 

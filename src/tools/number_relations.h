@@ -10,6 +10,9 @@
 
 namespace toolformer {
 
+// Numbers of a text that are looked at, and the words among which numbers may belong together.
+inline constexpr size_t kMaxNumbers = 10000, kWindowWords = 100;
+
 struct TextNumber {
   double value = 0;  // without its sign; a percentage as its hundredth
   size_t word = 0;   // how many words, parted by blanks and line breaks, stand before the one it is in

@@ -8,7 +8,7 @@
 #include "tests/paths.h"
 #include "tests/toy_model.h"
 
-namespace toolformer {
+namespace toolformer::annotator_test {
 namespace {
 
 using testing::ToyModel;
@@ -310,4 +310,4 @@ TEST_CASE("a damaged annotation is refused with the field's name") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::annotator_test

@@ -16,7 +16,7 @@
 #include "toolformer/annotation_report.h"
 #include "toolformer/annotator.h"
 
-namespace toolformer {
+namespace toolformer::batch_test {
 namespace {
 
 using testing::ToyModel;
@@ -443,4 +443,4 @@ TEST_CASE("a small Llama annotates texts together as alone") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::batch_test

@@ -7,7 +7,7 @@
 #include "tests/check.h"
 #include "tests/toy_model.h"
 
-namespace toolformer {
+namespace toolformer::call_sampler_test {
 namespace {
 
 using testing::ToyModel;
@@ -225,4 +225,4 @@ TEST_CASE("bad input is refused") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::call_sampler_test

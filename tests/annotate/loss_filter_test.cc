@@ -9,7 +9,7 @@
 #include "tests/paths.h"
 #include "tests/toy_model.h"
 
-namespace toolformer {
+namespace toolformer::loss_filter_test {
 namespace {
 
 using testing::ToyModel;
@@ -243,4 +243,4 @@ TEST_CASE("losses of SmolLM2 equal transformers") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::loss_filter_test

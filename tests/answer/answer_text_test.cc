@@ -5,7 +5,7 @@
 
 #include "tests/check.h"
 
-namespace toolformer {
+namespace toolformer::answer_text_test {
 namespace {
 
 TEST_CASE("a question is one line with a question mark") {
@@ -63,4 +63,4 @@ TEST_CASE("the answer in what a model wrote") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::answer_text_test

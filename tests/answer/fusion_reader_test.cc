@@ -13,7 +13,7 @@
 #include "toolformer/question_answering.h"
 #include "toolformer/tools_file.h"
 
-namespace toolformer {
+namespace toolformer::fusion_reader_test {
 namespace {
 
 std::string Folder(const std::string& name) { return testing::Fixture("fusion/" + name); }
@@ -181,4 +181,4 @@ TEST_CASE("damaged checkpoints are errors") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::fusion_reader_test

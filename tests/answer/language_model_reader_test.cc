@@ -14,7 +14,7 @@
 #include "tests/toy_model.h"
 #include "toolformer/question_answering.h"
 
-namespace toolformer {
+namespace toolformer::language_model_reader_test {
 namespace {
 
 using testing::ToyModel;
@@ -278,4 +278,4 @@ TEST_CASE("SmolLM2 reads") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::language_model_reader_test

@@ -7,7 +7,7 @@
 #include "tests/check.h"
 #include "toolformer/tool_registry.h"
 
-namespace toolformer {
+namespace toolformer::question_answering_test {
 namespace {
 
 // Answers with the text of the best passage.
@@ -143,4 +143,4 @@ TEST_CASE("other answers, another version") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::question_answering_test

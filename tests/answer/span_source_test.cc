@@ -8,7 +8,7 @@
 #include "tests/check.h"
 #include "tests/toy_model.h"
 
-namespace toolformer {
+namespace toolformer::span_source_test {
 namespace {
 
 using testing::ToyTokenizer;
@@ -68,4 +68,4 @@ TEST_CASE("any bytes") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::span_source_test

@@ -7,7 +7,7 @@
 
 #include "src/base/random.h"
 
-namespace toolformer {
+namespace toolformer::clock_test {
 namespace {
 
 TEST_CASE("Date: valid days are those of the proleptic Gregorian calendar") {
@@ -127,4 +127,4 @@ TEST_CASE("Dates: random bytes do no harm") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::clock_test

@@ -8,7 +8,7 @@
 
 #include "tests/paths.h"
 
-namespace toolformer {
+namespace toolformer::file_test {
 namespace {
 
 using Code = absl::StatusCode;
@@ -163,4 +163,4 @@ TEST_CASE("AtomicFile: where nothing can be written") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::file_test

@@ -4,7 +4,7 @@
 
 #include <string>
 
-namespace toolformer {
+namespace toolformer::json_test {
 namespace {
 
 using Code = absl::StatusCode;
@@ -98,4 +98,4 @@ TEST_CASE("PrintJson: one line, always UTF-8") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::json_test

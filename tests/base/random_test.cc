@@ -7,7 +7,7 @@
 #include <set>
 #include <string>
 
-namespace toolformer {
+namespace toolformer::random_test {
 namespace {
 
 TEST_CASE("RandomStream is SplitMix64") {
@@ -60,4 +60,4 @@ TEST_CASE("MixBits loses nothing") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::random_test

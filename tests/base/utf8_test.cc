@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-namespace toolformer {
+namespace toolformer::utf8_test {
 namespace {
 
 TEST_CASE("NextCodePoint: the edges of each length") {
@@ -91,4 +91,4 @@ TEST_CASE("Utf8Prefix: never ends inside a code point") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::utf8_test

@@ -8,7 +8,7 @@
 #include "tests/check.h"
 #include "tests/toy_model.h"
 
-namespace toolformer {
+namespace toolformer::augmenting_decoder_test {
 namespace {
 
 using testing::Peak;
@@ -431,4 +431,4 @@ TEST_CASE("each call has its own probability, and the first one's is that of cal
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::augmenting_decoder_test

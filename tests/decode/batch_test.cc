@@ -10,7 +10,7 @@
 #include "tests/toy_model.h"
 #include "toolformer/augmenting_decoder.h"
 
-namespace toolformer {
+namespace toolformer::batch_test {
 namespace {
 
 using testing::Fixture;
@@ -199,4 +199,4 @@ TEST_CASE("a real model writes the same alone and in a batch") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::batch_test

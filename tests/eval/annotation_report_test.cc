@@ -5,7 +5,7 @@
 
 #include "tests/check.h"
 
-namespace toolformer {
+namespace toolformer::annotation_report_test {
 namespace {
 
 JudgedCall MakeCall(int64_t position, double gain, Verdict verdict) {
@@ -268,4 +268,4 @@ TEST_CASE("a page shows at most 2000 texts and counts all") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::annotation_report_test

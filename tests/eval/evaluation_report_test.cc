@@ -5,7 +5,7 @@
 
 #include "tests/check.h"
 
-namespace toolformer {
+namespace toolformer::evaluation_report_test {
 namespace {
 
 bool Contains(const std::string& page, const std::string& part) { return page.find(part) != std::string::npos; }
@@ -119,4 +119,4 @@ TEST_CASE("texts have a table; nothing evaluated is a page, too") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::evaluation_report_test

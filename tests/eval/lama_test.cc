@@ -7,7 +7,7 @@
 #include "tests/paths.h"
 #include "toolformer/question_suite.h"
 
-namespace toolformer {
+namespace toolformer::lama_test {
 namespace {
 
 absl::StatusOr<QuestionSet> ReadFrom(const std::string& path) {
@@ -152,4 +152,4 @@ TEST_CASE("the published files") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::lama_test

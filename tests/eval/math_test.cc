@@ -5,7 +5,7 @@
 #include "tests/check.h"
 #include "toolformer/question_suite.h"
 
-namespace toolformer {
+namespace toolformer::math_test {
 namespace {
 
 constexpr const char* kPath = "math_test.json";
@@ -99,4 +99,4 @@ TEST_CASE("a number is right within a ten-thousandth") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::math_test

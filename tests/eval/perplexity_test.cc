@@ -7,7 +7,7 @@
 #include "tests/model/fixture.h"
 #include "tests/toy_model.h"
 
-namespace toolformer {
+namespace toolformer::perplexity_test {
 namespace {
 
 using testing::Fixture;
@@ -126,4 +126,4 @@ TEST_CASE("what the callback returns ends the measurement") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::perplexity_test

@@ -9,7 +9,7 @@
 #include "tests/paths.h"
 #include "toolformer/question_suite.h"
 
-namespace toolformer {
+namespace toolformer::qa_test {
 namespace {
 
 using Strings = std::vector<std::string>;
@@ -166,4 +166,4 @@ TEST_CASE("the published files of questions") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::qa_test

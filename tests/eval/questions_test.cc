@@ -9,7 +9,7 @@
 #include "tests/toy_model.h"
 #include "toolformer/question_suite.h"
 
-namespace toolformer {
+namespace toolformer::questions_test {
 namespace {
 
 TEST_CASE("predictions are scored by what the model says around its calls") {
@@ -209,4 +209,4 @@ TEST_CASE("data files are read gzipped or not") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::questions_test

@@ -10,7 +10,7 @@
 #include "tests/check.h"
 #include "tests/paths.h"
 
-namespace toolformer {
+namespace toolformer::training_report_test {
 namespace {
 
 bool Holds(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
@@ -98,4 +98,4 @@ TEST_CASE("means run over the window, long lines are thinned") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::training_report_test

@@ -20,7 +20,7 @@
 #include "src/base/random.h"
 #include "tests/execute/faulty.h"
 
-namespace toolformer {
+namespace toolformer::answer_store_test {
 namespace {
 
 using namespace testing;  // NOLINT(google-build-using-namespace)
@@ -419,4 +419,4 @@ TEST_CASE("a store that breaks under a run costs nothing but calls") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::answer_store_test

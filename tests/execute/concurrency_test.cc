@@ -5,7 +5,7 @@
 
 #include "tests/execute/faulty.h"
 
-namespace toolformer {
+namespace toolformer::concurrency_test {
 namespace {
 
 using namespace testing;  // NOLINT(google-build-using-namespace)
@@ -218,4 +218,4 @@ TEST_CASE("a great many results pass through one batch") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::concurrency_test

@@ -5,7 +5,7 @@
 #include "src/base/random.h"
 #include "tests/execute/faulty.h"
 
-namespace toolformer {
+namespace toolformer::fault_test {
 namespace {
 
 using namespace testing;  // NOLINT(google-build-using-namespace)
@@ -152,4 +152,4 @@ TEST_CASE("tools that hang for good take no more threads than they may, and no o
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::fault_test

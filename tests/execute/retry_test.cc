@@ -2,7 +2,7 @@
 #include "src/execute/circuit_breaker.h"
 #include "tests/execute/faulty.h"
 
-namespace toolformer {
+namespace toolformer::retry_test {
 namespace {
 
 using namespace testing;  // NOLINT(google-build-using-namespace)
@@ -327,4 +327,4 @@ TEST_CASE("what returns at once is never thought dead") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::retry_test

@@ -10,7 +10,7 @@
 #include "tests/execute/faulty.h"
 #include "toolformer/tool_statistics.h"
 
-namespace toolformer {
+namespace toolformer::statistics_test {
 namespace {
 
 using namespace testing;  // NOLINT(google-build-using-namespace)
@@ -79,4 +79,4 @@ TEST_CASE("kinds of errors that have no name are one kind") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::statistics_test

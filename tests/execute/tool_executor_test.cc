@@ -6,7 +6,7 @@
 #include <chrono>
 #include <stdexcept>
 #include <thread>
-namespace toolformer {
+namespace toolformer::tool_executor_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -208,4 +208,4 @@ TEST_CASE("many threads may use one executor") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::tool_executor_test

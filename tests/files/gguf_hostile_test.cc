@@ -11,7 +11,7 @@
 #include "tests/files/weight_images.h"
 #include "tests/paths.h"
 
-namespace toolformer {
+namespace toolformer::gguf_hostile_test {
 namespace {
 
 using testing::Encode;
@@ -271,4 +271,4 @@ TEST_CASE("hostile GGUF: limits") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::gguf_hostile_test

@@ -16,7 +16,7 @@
 #include "tests/files/weight_images.h"
 #include "tests/paths.h"
 
-namespace toolformer {
+namespace toolformer::gguf_test {
 namespace {
 
 using Code = absl::StatusCode;
@@ -296,4 +296,4 @@ TEST_CASE("gguf: a real model") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::gguf_test

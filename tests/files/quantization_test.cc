@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-namespace toolformer {
+namespace toolformer::quantization_test {
 namespace {
 
 // By the definition of the format: sign, 5 bits of exponent, 10 of fraction.
@@ -86,4 +86,4 @@ TEST_CASE("rounding to bf16: nearest, ties to even; a NaN stays a quiet NaN of i
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::quantization_test

@@ -8,7 +8,7 @@
 #include "tests/files/weight_images.h"
 #include "tests/paths.h"
 
-namespace toolformer {
+namespace toolformer::safetensors_hostile_test {
 namespace {
 
 using Code = absl::StatusCode;
@@ -218,4 +218,4 @@ TEST_CASE("hostile safetensors: the index of a folder") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::safetensors_hostile_test

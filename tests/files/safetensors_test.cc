@@ -11,7 +11,7 @@
 #include "tests/files/weight_images.h"
 #include "tests/paths.h"
 
-namespace toolformer {
+namespace toolformer::safetensors_test {
 namespace {
 
 using Code = absl::StatusCode;
@@ -136,4 +136,4 @@ TEST_CASE("safetensors: shards may be links, as download caches make them") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::safetensors_test

@@ -13,7 +13,7 @@
 #include "tests/files/weight_images.h"
 #include "tests/paths.h"
 
-namespace toolformer {
+namespace toolformer::safetensors_writer_test {
 namespace {
 
 using Code = absl::StatusCode;
@@ -287,4 +287,4 @@ TEST_CASE("DoneWith: what was read stops counting as resident, and can be read a
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::safetensors_writer_test

@@ -11,7 +11,7 @@
 #include "tests/files/torch_images.h"
 #include "tests/paths.h"
 
-namespace toolformer {
+namespace toolformer::torch_hostile_test {
 namespace {
 
 using Code = absl::StatusCode;
@@ -453,4 +453,4 @@ TEST_CASE("hostile torch: an index leads nowhere but to files beside it") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::torch_hostile_test

@@ -11,7 +11,7 @@
 #include "tests/files/torch_images.h"
 #include "tests/paths.h"
 
-namespace toolformer {
+namespace toolformer::torch_test {
 namespace {
 
 using Code = absl::StatusCode;
@@ -211,4 +211,4 @@ TEST_CASE("torch: no flipped bit does harm") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::torch_test

@@ -10,7 +10,7 @@
 #include "tests/files/weight_images.h"
 #include "tests/paths.h"
 
-namespace toolformer {
+namespace toolformer::weight_file_test {
 namespace {
 
 using Code = absl::StatusCode;
@@ -110,4 +110,4 @@ TEST_CASE("Printable: nothing acts on a terminal, nothing is long") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::weight_file_test

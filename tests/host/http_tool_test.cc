@@ -12,7 +12,7 @@
 #include "tests/paths.h"
 #include "toolformer/call_syntax.h"
 
-namespace toolformer {
+namespace toolformer::http_tool_test {
 namespace {
 
 using testing::Exchange;
@@ -198,4 +198,4 @@ TEST_CASE("options that are not as they should be") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::http_tool_test

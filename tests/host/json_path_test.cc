@@ -5,7 +5,7 @@
 #include "src/base/json.h"
 #include "src/host/fill_template.h"
 
-namespace toolformer {
+namespace toolformer::json_path_test {
 namespace {
 
 using nlohmann::json;
@@ -100,4 +100,4 @@ TEST_CASE("what is filled in stays in its place") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::json_path_test

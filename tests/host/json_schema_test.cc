@@ -6,7 +6,7 @@
 #include "src/base/json.h"
 #include "tests/paths.h"
 
-namespace toolformer {
+namespace toolformer::json_schema_test {
 namespace {
 
 using nlohmann::json;
@@ -105,4 +105,4 @@ TEST_CASE("messages name the place") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::json_schema_test

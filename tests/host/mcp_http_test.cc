@@ -11,7 +11,7 @@
 #include "tests/host/mcp_fixture.h"
 #include "tests/net/stand_in_server.h"
 
-namespace toolformer {
+namespace toolformer::mcp_http_test {
 namespace {
 
 using nlohmann::json;
@@ -272,4 +272,4 @@ TEST_CASE("a server made with pip's mcp, over streamable HTTP") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::mcp_http_test

@@ -7,7 +7,7 @@
 #include "toolformer/call_syntax.h"
 #include "toolformer/tool_registry.h"
 
-namespace toolformer {
+namespace toolformer::mcp_process_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -253,4 +253,4 @@ TEST_CASE("mcp-server-time") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::mcp_process_test

@@ -14,7 +14,7 @@
 #include "src/host/child_process.h"
 #include "tests/paths.h"
 
-namespace toolformer {
+namespace toolformer::program_tool_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -315,4 +315,4 @@ TEST_CASE("writing to a program that has gone raises no signal") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::program_tool_test

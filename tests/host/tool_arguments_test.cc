@@ -5,7 +5,7 @@
 #include "toolformer/call_syntax.h"
 #include "toolformer/tool_registry.h"
 
-namespace toolformer {
+namespace toolformer::tool_arguments_test {
 namespace {
 
 std::shared_ptr<const ToolArguments> Arguments(const char* schema) { return ToolArguments::Parse(schema).value(); }
@@ -175,4 +175,4 @@ TEST_CASE("hostile schemas make harmless prompts") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::tool_arguments_test

@@ -7,7 +7,7 @@
 #include "tests/host/mcp_fixture.h"
 #include "toolformer/tool_registry.h"
 
-namespace toolformer {
+namespace toolformer::tools_file_test {
 namespace {
 
 absl::Status Load(const std::string& text, ToolRegistry* registry, const std::string& folder = "",
@@ -232,4 +232,4 @@ TEST_CASE("all tools of a file are added, or none") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::tools_file_test

@@ -11,7 +11,7 @@
 #include "src/model/model_files.h"
 #include "tests/model/fixture.h"
 
-namespace toolformer {
+namespace toolformer::adapter_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -134,4 +134,4 @@ TEST_CASE("adapters of other models, and what is not supported, are named") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::adapter_test

@@ -11,7 +11,7 @@
 #include "src/model/transformer.h"
 #include "tests/model/fixture.h"
 
-namespace toolformer {
+namespace toolformer::cache_test {
 namespace {
 
 using testing::AllLogits;
@@ -246,4 +246,4 @@ TEST_CASE("a cache may grow over the length at which rotary frequencies change, 
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::cache_test

@@ -12,7 +12,7 @@
 #include "src/model/cpu/packed_linear.h"
 #include "src/model/cpu/simd.h"
 
-namespace toolformer {
+namespace toolformer::cpu_kernels_test {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
@@ -297,4 +297,4 @@ TEST_CASE("attention in blocks of keys equals softmax over all of them") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::cpu_kernels_test

@@ -11,7 +11,7 @@
 #include "toolformer/annotator.h"
 #include "toolformer/tool.h"
 
-namespace toolformer {
+namespace toolformer::cuda_test {
 namespace {
 
 using testing::AllLogits;
@@ -162,4 +162,4 @@ TEST_CASE("CUDA: a text is annotated") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::cuda_test

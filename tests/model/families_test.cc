@@ -7,7 +7,7 @@
 
 #include "tests/model/fixture.h"
 
-namespace toolformer {
+namespace toolformer::families_test {
 namespace {
 
 using testing::AllLogits;
@@ -236,4 +236,4 @@ TEST_CASE("the lists of models are complete") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::families_test

@@ -5,7 +5,7 @@
 
 #include "tests/model/fixture.h"
 
-namespace toolformer {
+namespace toolformer::load_test {
 namespace {
 
 using testing::Fixture;
@@ -253,4 +253,4 @@ TEST_CASE("the fingerprint tells models apart and stays the same") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::load_test

@@ -11,7 +11,7 @@
 
 #include "tests/check.h"
 
-namespace toolformer {
+namespace toolformer::matrix_product_test {
 namespace {
 
 MatrixView ViewOf(const at::Tensor& x) {
@@ -79,4 +79,4 @@ TEST_CASE("sums without terms") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::matrix_product_test

@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-namespace toolformer {
+namespace toolformer::parallel_test {
 namespace {
 
 // Threads of libtorch for the length of a test.
@@ -83,4 +83,4 @@ TEST_CASE("what the work throws reaches the caller, and the next job runs") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::parallel_test

@@ -4,7 +4,7 @@
 
 #include "tests/model/fixture.h"
 
-namespace toolformer {
+namespace toolformer::parity_test {
 namespace {
 
 using testing::AllLogits;
@@ -66,4 +66,4 @@ TEST_CASE("Gemma 3 270M from GGUF equals transformers") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::parity_test

@@ -11,7 +11,7 @@
 #include "src/model/family.h"
 #include "tests/model/fixture.h"
 
-namespace toolformer {
+namespace toolformer::save_test {
 namespace {
 
 using testing::AllLogits;
@@ -131,4 +131,4 @@ TEST_CASE("a folder that cannot be written is named") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::save_test

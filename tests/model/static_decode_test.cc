@@ -13,7 +13,7 @@
 
 #include "tests/model/twins.h"
 
-namespace toolformer {
+namespace toolformer::static_decode_test {
 namespace {
 
 using testing::Forward;
@@ -320,4 +320,4 @@ TEST_CASE("static decoding takes no more memory than it is given") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::static_decode_test

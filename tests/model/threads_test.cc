@@ -7,7 +7,7 @@
 
 #include "tests/model/fixture.h"
 
-namespace toolformer {
+namespace toolformer::threads_test {
 namespace {
 
 using testing::AllOf;
@@ -51,4 +51,4 @@ TEST_CASE("threads with caches of their own get what one thread alone gets") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::threads_test

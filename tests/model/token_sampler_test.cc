@@ -12,7 +12,7 @@
 #include "src/base/random.h"
 #include "tests/check.h"
 
-namespace toolformer {
+namespace toolformer::token_sampler_test {
 namespace {
 
 constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
@@ -224,4 +224,4 @@ TEST_CASE("a summed probability is exact above the floor, and never claimed to b
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::token_sampler_test

@@ -4,7 +4,7 @@
 #include <netinet/in.h>
 #include <sys/un.h>
 
-namespace toolformer {
+namespace toolformer::address_test {
 namespace {
 
 bool IsPublic(const char* text) {
@@ -113,4 +113,4 @@ TEST_CASE("addresses of sockets") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::address_test

@@ -8,7 +8,7 @@
 
 #include "tests/net/stand_in_server.h"
 
-namespace toolformer {
+namespace toolformer::http_client_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -433,4 +433,4 @@ TEST_CASE("URLs in messages and pieces of URLs") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::http_client_test

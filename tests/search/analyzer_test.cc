@@ -4,7 +4,7 @@
 
 #include "src/search/passages.h"
 
-namespace toolformer {
+namespace toolformer::analyzer_test {
 namespace {
 
 using Words = std::vector<std::string>;
@@ -69,4 +69,4 @@ TEST_CASE("passages have so many words, and no blanks around them") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::analyzer_test

@@ -8,7 +8,7 @@
 
 #include "tests/paths.h"
 
-namespace toolformer {
+namespace toolformer::search_documents_test {
 namespace {
 
 using testing::TemporaryFolder;
@@ -179,4 +179,4 @@ TEST_CASE("hostile markup takes time in proportion to its size") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::search_documents_test

@@ -17,7 +17,7 @@
 #include "tests/paths.h"
 #include "toolformer/search_documents.h"
 
-namespace toolformer {
+namespace toolformer::search_index_test {
 namespace {
 
 using testing::TemporaryFolder;
@@ -397,4 +397,4 @@ TEST_CASE("a manifest that is not as it should be is an error that names it") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::search_index_test

@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-namespace toolformer {
+namespace toolformer::snippet_test {
 namespace {
 
 TEST_CASE("a snippet is the part with the words that were asked for") {
@@ -32,4 +32,4 @@ TEST_CASE("snippets of hostile texts are bounded") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::snippet_test

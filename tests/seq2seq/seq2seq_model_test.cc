@@ -12,7 +12,7 @@
 #include "tests/check.h"
 #include "tests/paths.h"
 
-namespace toolformer {
+namespace toolformer::seq2seq_model_test {
 namespace {
 
 using nlohmann::json;
@@ -274,4 +274,4 @@ TEST_CASE("hostile configurations are refused by name") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::seq2seq_model_test

@@ -8,7 +8,7 @@
 #include "tests/paths.h"
 #include "toolformer/seq2seq_model.h"
 
-namespace toolformer {
+namespace toolformer::translator_test {
 namespace {
 
 using nlohmann::json;
@@ -68,4 +68,4 @@ TEST_CASE("a text beyond the context is an error") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::translator_test

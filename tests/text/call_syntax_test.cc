@@ -9,7 +9,7 @@
 #include "src/base/random.h"
 #include "src/base/utf8.h"
 
-namespace toolformer {
+namespace toolformer::call_syntax_test {
 namespace {
 
 CallScanState StateOf(std::string_view text) { return ScanCallBody(text).state; }
@@ -351,4 +351,4 @@ TEST_CASE("CallPieces: opening ids where the brackets are not one token each") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::call_syntax_test

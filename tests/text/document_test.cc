@@ -4,7 +4,7 @@
 
 #include <string>
 
-namespace toolformer {
+namespace toolformer::document_test {
 namespace {
 
 absl::StatusCode CodeOf(std::string_view line) { return ParseDocument(line).status().code(); }
@@ -85,4 +85,4 @@ TEST_CASE("ParseDocument: nesting is bounded") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::document_test

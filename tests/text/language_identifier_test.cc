@@ -13,7 +13,7 @@
 #include "src/text/language_codes.h"
 #include "tests/paths.h"
 
-namespace toolformer {
+namespace toolformer::language_identifier_test {
 namespace {
 
 using nlohmann::json;
@@ -132,4 +132,4 @@ TEST_CASE("lid.176 tells the languages of XQuAD") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::language_identifier_test

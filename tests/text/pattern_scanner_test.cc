@@ -11,7 +11,7 @@
 #include "src/text/tokenizer_regex.h"
 #include "src/text/word_cache.h"
 
-namespace toolformer {
+namespace toolformer::pattern_scanner_test {
 namespace {
 
 const std::string kLlama3Head = R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|)";
@@ -101,4 +101,4 @@ TEST_CASE("the cache of words knows its owner, and drops what it has no place fo
   CHECK(found > 1000);
 }
 
-}  // namespace toolformer
+}  // namespace toolformer::pattern_scanner_test

@@ -6,7 +6,7 @@
 #include "src/base/utf8.h"
 #include "tests/text/tokenizer_fixture.h"
 
-namespace toolformer::testing {
+namespace toolformer::testing::tokenizer_data_test {
 namespace {
 
 constexpr size_t kMaxBytes = 1500;
@@ -135,4 +135,4 @@ TEST_CASE("texts of many languages and the first 10,000 code points have the ids
   }
 }
 
-}  // namespace toolformer::testing
+}  // namespace toolformer::testing::tokenizer_data_test

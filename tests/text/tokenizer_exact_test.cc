@@ -4,7 +4,7 @@
 
 #include "tests/text/tokenizer_fixture.h"
 
-namespace toolformer::testing {
+namespace toolformer::testing::tokenizer_exact_test {
 namespace {
 
 struct Source {
@@ -192,4 +192,4 @@ TEST_CASE("start and end tokens") {
   }
 }
 
-}  // namespace toolformer::testing
+}  // namespace toolformer::testing::tokenizer_exact_test

@@ -8,7 +8,7 @@
 #include "src/text/protobuf.h"
 #include "tests/text/tokenizer_folder_fixture.h"
 
-namespace toolformer::testing {
+namespace toolformer::testing::tokenizer_folder_hostile_test {
 namespace {
 
 using nlohmann::json;
@@ -302,4 +302,4 @@ TEST_CASE("vocab.txt and sentencepiece.bpe.model: malformed") {
   CheckRefused(folder.path(), kUnsupported, "do not begin with <unk>, <s> and </s>");
 }
 
-}  // namespace toolformer::testing
+}  // namespace toolformer::testing::tokenizer_folder_hostile_test

@@ -7,7 +7,7 @@
 #include "src/base/utf8.h"
 #include "tests/text/tokenizer_folder_fixture.h"
 
-namespace toolformer::testing {
+namespace toolformer::testing::tokenizer_folder_property_test {
 namespace {
 
 using nlohmann::json;
@@ -111,4 +111,4 @@ TEST_CASE("WordPiece: a long limit of characters does not make long words slow")
   CHECK(tokenizer->Encode(Repeat("the", 131072) + "\u4e01\u1234") != ids);
 }
 
-}  // namespace toolformer::testing
+}  // namespace toolformer::testing::tokenizer_folder_property_test

@@ -5,7 +5,7 @@
 #include "src/base/utf8.h"
 #include "tests/text/tokenizer_folder_fixture.h"
 
-namespace toolformer::testing {
+namespace toolformer::testing::tokenizer_folder_test {
 namespace {
 
 using nlohmann::json;
@@ -173,4 +173,4 @@ TEST_CASE("a continuation goes on with a word or after a space") {
   }
 }
 
-}  // namespace toolformer::testing
+}  // namespace toolformer::testing::tokenizer_folder_test

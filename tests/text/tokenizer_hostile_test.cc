@@ -6,7 +6,7 @@
 #include "src/base/utf8.h"
 #include "tests/text/tokenizer_fixture.h"
 
-namespace toolformer::testing {
+namespace toolformer::testing::tokenizer_hostile_test {
 namespace {
 
 using nlohmann::json;
@@ -42,7 +42,7 @@ class JsonFile {
     json changed = sound_;
     c.change(changed);
     WriteText(path(), PrintJson(changed));
-    testing::CheckRefused(path(), code, c.says);
+    tokenizer_hostile_test::CheckRefused(path(), code, c.says);
   }
   void Check(const Case& c) const {
     json changed = sound_;
@@ -345,4 +345,4 @@ TEST_CASE("GGUF: byte-level vocabularies") {
   }
 }
 
-}  // namespace toolformer::testing
+}  // namespace toolformer::testing::tokenizer_hostile_test

@@ -7,7 +7,7 @@
 #include "src/text/tokenizer_presets.h"
 #include "tests/text/gguf_patch.h"
 
-namespace toolformer::testing {
+namespace toolformer::testing::tokenizer_pre_tokenizer_test {
 namespace {
 
 struct Cuts {
@@ -135,4 +135,4 @@ TEST_CASE("every pattern takes time linear in the length of a text without a pla
   }
 }
 
-}  // namespace toolformer::testing
+}  // namespace toolformer::testing::tokenizer_pre_tokenizer_test

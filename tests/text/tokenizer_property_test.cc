@@ -7,7 +7,7 @@
 #include "src/base/random.h"
 #include "tests/text/tokenizer_fixture.h"
 
-namespace toolformer::testing {
+namespace toolformer::testing::tokenizer_property_test {
 namespace {
 
 std::string RandomBytes(RandomStream* random, size_t size) {
@@ -152,4 +152,4 @@ TEST_CASE("encoding in several threads") {
   CHECK(wrong == std::vector<int>(4, 0));
 }
 
-}  // namespace toolformer::testing
+}  // namespace toolformer::testing::tokenizer_property_test

@@ -5,7 +5,7 @@
 #include "src/base/random.h"
 #include "tests/text/gguf_patch.h"
 
-namespace toolformer::testing {
+namespace toolformer::testing::tokenizer_save_test {
 namespace {
 
 // Texts over few characters, so that the same pieces meet in many ways.
@@ -202,4 +202,4 @@ TEST_CASE("what cannot be saved, or not there") {
   CHECK(ReadText(folder.file("file")) == "x");
 }
 
-}  // namespace toolformer::testing
+}  // namespace toolformer::testing::tokenizer_save_test

@@ -4,7 +4,7 @@
 #include "src/text/tokenizer_json_steps.h"
 #include "tests/text/tokenizer_fixture.h"
 
-namespace toolformer::testing {
+namespace toolformer::testing::unicode_test {
 namespace {
 
 std::string Nfc(std::string_view text) {
@@ -68,4 +68,4 @@ TEST_CASE("normalizers change every code point as the reference does") {
   }
 }
 
-}  // namespace toolformer::testing
+}  // namespace toolformer::testing::unicode_test

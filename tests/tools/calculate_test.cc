@@ -9,7 +9,7 @@
 #include "src/tools/decimal.h"
 #include "toolformer/tool.h"
 
-namespace toolformer {
+namespace toolformer::calculate_test {
 namespace {
 
 std::string Value(std::string_view expression) {
@@ -332,4 +332,4 @@ TEST_CASE("ReadDecimal: how far a number reaches") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::calculate_test

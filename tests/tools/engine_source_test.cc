@@ -9,7 +9,7 @@
 #include "tests/net/stand_in_server.h"
 #include "toolformer/wiki_search.h"
 
-namespace toolformer {
+namespace toolformer::engine_source_test {
 namespace {
 
 using Json = nlohmann::json;
@@ -215,4 +215,4 @@ TEST_CASE("an engine that is slow, too talkative or not there") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::engine_source_test

@@ -11,7 +11,7 @@
 #include "src/base/random.h"
 #include "toolformer/tool.h"
 
-namespace toolformer {
+namespace toolformer::number_relations_test {
 namespace {
 
 Document TextDocument(std::string text) {
@@ -126,4 +126,4 @@ TEST_CASE("Calculator: random bytes do no harm") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::number_relations_test

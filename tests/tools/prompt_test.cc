@@ -6,7 +6,7 @@
 
 #include "toolformer/tool.h"
 
-namespace toolformer {
+namespace toolformer::prompt_test {
 namespace {
 
 TEST_CASE("SamplingPrompt: instruction, examples without results, text") {
@@ -41,4 +41,4 @@ TEST_CASE("RemoveCalls: a call goes with one blank") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::prompt_test

@@ -9,7 +9,7 @@
 #include "src/tools/calendar_proposals.h"
 #include "src/tools/number_relations.h"
 
-namespace toolformer {
+namespace toolformer::proposals_test {
 namespace {
 
 // "before|expression" of each.
@@ -127,4 +127,4 @@ TEST_CASE("dates of documents that state theirs") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::proposals_test

@@ -9,7 +9,7 @@
 #include <string>
 #include <utility>
 
-namespace toolformer {
+namespace toolformer::tool_registry_test {
 namespace {
 
 Tool Valid() {
@@ -111,4 +111,4 @@ TEST_CASE("ToolRegistry: the edges of what is allowed") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::tool_registry_test

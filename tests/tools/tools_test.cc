@@ -9,7 +9,7 @@
 #include "toolformer/call_syntax.h"
 #include "toolformer/tool.h"
 
-namespace toolformer {
+namespace toolformer::tools_test {
 namespace {
 
 const Date kMonday{2023, 1, 30};
@@ -125,4 +125,4 @@ TEST_CASE("Shipped prompts hold the calls and no result") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::tools_test

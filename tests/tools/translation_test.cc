@@ -9,7 +9,7 @@
 #include "toolformer/tool_registry.h"
 #include "toolformer/translator.h"
 
-namespace toolformer {
+namespace toolformer::translation_test {
 namespace {
 
 using testing::Fixture;
@@ -177,4 +177,4 @@ TEST_CASE("real texts of two languages, XQuAD and lid.176") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::translation_test

@@ -10,7 +10,7 @@
 #include "tests/paths.h"
 #include "toolformer/tool_registry.h"
 
-namespace toolformer {
+namespace toolformer::wiki_search_test {
 namespace {
 
 std::shared_ptr<const SearchIndex> Rivers(const testing::TemporaryFolder& folder, int64_t passage_words = 12) {
@@ -151,4 +151,4 @@ TEST_CASE("documents that name something are worth a search") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::wiki_search_test

@@ -10,7 +10,7 @@
 #include "toolformer/call_syntax.h"
 #include "toolformer/tokenizer.h"
 
-namespace toolformer {
+namespace toolformer::dataset_merger_test {
 namespace {
 
 using testing::Fixture;
@@ -204,4 +204,4 @@ TEST_CASE("what cannot be is refused and changes nothing") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::dataset_merger_test

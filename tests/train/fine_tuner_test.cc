@@ -11,7 +11,7 @@
 #include "tests/train/fixture.h"
 #include "toolformer/weight_file.h"
 
-namespace toolformer {
+namespace toolformer::fine_tuner_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -251,4 +251,4 @@ TEST_CASE("mistakes are named") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::fine_tuner_test

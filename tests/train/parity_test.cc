@@ -8,7 +8,7 @@
 #include "src/train/trainable_transformer.h"
 #include "tests/train/fixture.h"
 
-namespace toolformer {
+namespace toolformer::parity_test {
 namespace {
 
 using testing::ExpectedTraining;
@@ -105,4 +105,4 @@ TEST_CASE("bfloat16 learns nearly the same") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::parity_test

@@ -6,7 +6,7 @@
 
 #include "tests/check.h"
 
-namespace toolformer {
+namespace toolformer::step_plan_test {
 namespace {
 
 std::vector<int32_t> Numbers(int32_t first, int32_t count) {
@@ -94,4 +94,4 @@ TEST_CASE("the most steps, and the rate of each") {
 }
 
 }  // namespace
-}  // namespace toolformer
+}  // namespace toolformer::step_plan_test

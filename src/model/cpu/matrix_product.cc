@@ -10,16 +10,15 @@
 namespace toolformer {
 namespace {
 
+using simd::kBlockBytes;
 using simd::kPanel;
+using simd::kTaskProducts;
 
 // Terms of the sums that are added up at a time: a panel of so many stays in the second-level cache.
 constexpr int64_t kDepth = 768;
-// Packed rows that are multiplied with a panel before the next panel is taken; they stay there too.
-constexpr int64_t kBlockBytes = 384 << 10;
 // Values of each matrix that are packed at a time.
 constexpr int64_t kMostPacked = 8 << 20;
-// Multiplications, or values to pack, that pay for handing a task to a thread.
-constexpr int64_t kTaskProducts = 1 << 18;
+// Values to pack that pay for handing a task to a thread.
 constexpr int64_t kTaskValues = 1 << 14;
 
 // Columns `first` to `first + count` of rows `row` to `row + rows`.

@@ -13,14 +13,10 @@
 namespace toolformer {
 namespace {
 
+using simd::kBlockBytes;
 using simd::kGroup;
 using simd::kPanel;
-
-// Packed rows that are multiplied with a panel before the next panel is taken: they should stay in the second-level
-// cache beside it.
-constexpr int64_t kBlockBytes = 384 << 10;
-// Multiplications of a task: enough to pay for handing it to a thread.
-constexpr int64_t kTaskProducts = 1 << 18;
+using simd::kTaskProducts;
 
 // Columns of packed panels, which all have four bytes a unit and column; the last panel is filled with its last column.
 void CopyColumns(const at::Tensor& from, std::span<const int32_t> columns, at::Tensor* to) {

@@ -12,6 +12,11 @@ namespace toolformer::simd {
 inline constexpr int64_t kPanel = 32;
 // Most rows of a tile, whatever the instruction set. A tile of packed rows is [k][rows] floats.
 inline constexpr int64_t kMaxTileRows = 14;
+// Packed rows that are multiplied with a panel before the next panel is taken: they should stay in the second-level
+// cache beside it.
+inline constexpr int64_t kBlockBytes = 384 << 10;
+// Multiplications of a task: enough to pay for handing it to a thread.
+inline constexpr int64_t kTaskProducts = 1 << 18;
 
 // Rows in tiles of at most `tile_rows`, as even as can be.
 struct Tiling {

@@ -8,7 +8,7 @@ namespace toolformer {
 namespace {
 
 // The metadata does not say how scores are scaled: by the head size, but in 27B by hidden / heads.
-absl::Status FinishGguf(const ConfigReader&, TransformerSpec* spec) {
+absl::Status FinishGemma2(const ConfigReader&, TransformerSpec* spec) {
   if (spec->layers == 46 && spec->heads > 0) {
     const int64_t divisor = spec->hidden / spec->heads;
     spec->attention_scale = 1.0 / std::sqrt(static_cast<double>(divisor));
@@ -42,7 +42,7 @@ Family Gemma2Family() {
                              {Role::kMlpNorm, "model.layers.{}.pre_feedforward_layernorm"},
                              {Role::kPostMlpNorm, "model.layers.{}.post_feedforward_layernorm"}});
   family.layout.norm_weight_offset = 1.0;
-  family.gguf = {.architecture = "gemma2", .finish = FinishGguf};
+  family.gguf = {.architecture = "gemma2", .finish = FinishGemma2};
   return family;
 }
 

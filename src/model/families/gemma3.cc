@@ -8,7 +8,7 @@ namespace toolformer {
 namespace {
 
 // The metadata does not say how scores are scaled: by the head size, but in 27B by hidden / heads.
-absl::Status FinishGguf(const ConfigReader&, TransformerSpec* spec) {
+absl::Status FinishGemma3(const ConfigReader&, TransformerSpec* spec) {
   if (spec->layers == 62 && spec->heads > 0) {
     const int64_t divisor = spec->hidden / spec->heads;
     spec->attention_scale = 1.0 / std::sqrt(static_cast<double>(divisor));
@@ -47,7 +47,7 @@ Family Gemma3Family() {
                              {Role::kQueryNorm, "model.layers.{}.self_attn.q_norm"},
                              {Role::kKeyNorm, "model.layers.{}.self_attn.k_norm"}});
   family.layout.norm_weight_offset = 1.0;
-  family.gguf = {.architecture = "gemma3", .finish = FinishGguf};
+  family.gguf = {.architecture = "gemma3", .finish = FinishGemma3};
   return family;
 }
 

@@ -5,7 +5,7 @@
 namespace toolformer {
 namespace {
 
-absl::Status Finish(const ConfigReader& config, TransformerSpec* spec) {
+absl::Status FinishGpt2(const ConfigReader& config, TransformerSpec* spec) {
   TF_ASSIGN_OR_RETURN(const bool scaled, config.BooleanOr("scale_attn_weights", true));
   TF_ASSIGN_OR_RETURN(const bool by_layer, config.BooleanOr("scale_attn_by_inverse_layer_idx", false));
   if (!scaled) spec->attention_scale = 1.0;
@@ -40,7 +40,7 @@ Family Gpt2Family() {
   family.activation_field = "activation_function";
   family.default_activation = "gelu_new";
   family.required_flags = {{"add_cross_attention", false}};
-  family.finish = Finish;
+  family.finish = FinishGpt2;
   family.names = {
       {Role::kEmbedding, "transformer.wte"},
       {Role::kPositionEmbedding, "transformer.wpe"},

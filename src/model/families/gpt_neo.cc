@@ -6,7 +6,7 @@ namespace toolformer {
 namespace {
 
 // attention_types is [[["global", "local"], 12], ...]: patterns, each with how often it is repeated.
-absl::Status Finish(const ConfigReader& config, TransformerSpec* spec) {
+absl::Status FinishGptNeo(const ConfigReader& config, TransformerSpec* spec) {
   TF_ASSIGN_OR_RETURN(const int64_t window, config.IntegerOr("window_size", 256));
   std::vector<LayerSpec> layers;
   for (size_t entry = 0; layers.size() <= spec->layer.size(); ++entry) {
@@ -56,7 +56,7 @@ Family GptNeoFamily() {
   };
   family.activation_field = "activation_function";
   family.default_activation = "gelu_new";
-  family.finish = Finish;
+  family.finish = FinishGptNeo;
   family.names = {
       {Role::kEmbedding, "transformer.wte"},
       {Role::kPositionEmbedding, "transformer.wpe"},

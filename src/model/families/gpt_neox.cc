@@ -5,7 +5,7 @@
 namespace toolformer {
 namespace {
 
-absl::Status FinishGguf(const ConfigReader& config, TransformerSpec* spec) {
+absl::Status FinishGptNeox(const ConfigReader& config, TransformerSpec* spec) {
   TF_ASSIGN_OR_RETURN(spec->parallel_residual, config.BooleanOr("use_parallel_residual", true));
   return absl::OkStatus();
 }
@@ -52,7 +52,7 @@ Family GptNeoxFamily() {
   };
   family.layout.fused = FusedOrder::kByHead;
   family.layout.optional_prefix = "gpt_neox.";
-  family.gguf = {.architecture = "gptneox", .finish = FinishGguf};
+  family.gguf = {.architecture = "gptneox", .finish = FinishGptNeox};
   return family;
 }
 

@@ -5,7 +5,7 @@
 namespace toolformer {
 namespace {
 
-absl::Status Finish(const ConfigReader& config, TransformerSpec* spec) {
+absl::Status FinishGptJ(const ConfigReader& config, TransformerSpec* spec) {
   TF_ASSIGN_OR_RETURN(spec->rotary.front().dims, config.IntegerOr("rotary_dim", 64));
   return absl::OkStatus();
 }
@@ -35,7 +35,7 @@ Family GptjFamily() {
   family.activation_field = "activation_function";
   family.default_activation = "gelu_new";
   family.rotary = {{.scaling = ""}};
-  family.finish = Finish;
+  family.finish = FinishGptJ;
   family.names = {
       {Role::kEmbedding, "transformer.wte"},
       {Role::kFinalNorm, "transformer.ln_f"},

@@ -7,7 +7,7 @@ namespace toolformer {
 namespace {
 
 // Post-norm models, and some of the others, end without a norm.
-absl::Status Finish(const ConfigReader& config, TransformerSpec* spec) {
+absl::Status FinishOpt(const ConfigReader& config, TransformerSpec* spec) {
   TF_ASSIGN_OR_RETURN(const bool removed, config.BooleanOr("_remove_final_layer_norm", false));
   spec->final_norm = spec->norm_place == NormPlace::kBefore && !removed;
   return absl::OkStatus();
@@ -45,7 +45,7 @@ Family OptFamily() {
   };
   family.activation_field = "activation_function";
   family.default_activation = "relu";
-  family.finish = Finish;
+  family.finish = FinishOpt;
   family.names = {
       {Role::kEmbedding, "model.decoder.embed_tokens"},
       {Role::kEmbeddingIn, "model.decoder.project_in"},

@@ -12,7 +12,7 @@ absl::Status LeaveOutRotary(int64_t interval, TransformerSpec* spec) {
   return absl::OkStatus();
 }
 
-absl::Status Finish(const ConfigReader& config, TransformerSpec* spec) {
+absl::Status FinishSmolLm3(const ConfigReader& config, TransformerSpec* spec) {
   TF_ASSIGN_OR_RETURN(const auto rotated, config.Reals("no_rope_layers"));  // 1: has one
   TF_ASSIGN_OR_RETURN(const int64_t interval, config.IntegerOr("no_rope_layer_interval", 4));
   if (!rotated) TF_RETURN_IF_ERROR(LeaveOutRotary(interval, spec));
@@ -47,7 +47,7 @@ Family Smollm3Family() {
   family.activation_field = "hidden_act";
   family.default_activation = "silu";
   family.rotary = {{.default_theta = 2e6}};
-  family.finish = Finish;
+  family.finish = FinishSmolLm3;
   family.names = LlamaNames({});
   family.gguf = {.architecture = "smollm3", .rotary_neighbours = true, .finish = [](const ConfigReader&, Spec* spec) {
                    return LeaveOutRotary(4, spec);
