@@ -275,7 +275,8 @@ absl::Status AnnotateRun::Stopped(const absl::Status& why) const {
                                   log_.items(), total_, flags_.overwrite ? " without --overwrite" : ""));
 }
 
-absl::Status AnnotateRun::WriteResults(const Parameters& parameters, const std::vector<ToolStatistics>& execution) const {
+absl::Status AnnotateRun::WriteResults(const Parameters& parameters,
+                                       const std::vector<ToolStatistics>& execution) const {
   CLI_ASSIGN_OR_RETURN(const std::unique_ptr<OutputFile> out, OutputFile::Create(flags_.out));
   std::unique_ptr<OutputFile> candidates;
   if (!flags_.candidates.empty()) {
@@ -320,7 +321,8 @@ absl::Status AnnotateRun::WriteResults(const Parameters& parameters, const std::
   return flags_.quiet ? absl::OkStatus() : PrintSummary(counts, execution);
 }
 
-absl::Status AnnotateRun::PrintSummary(const AnnotationCounts& counts, const std::vector<ToolStatistics>& execution) const {
+absl::Status AnnotateRun::PrintSummary(const AnnotationCounts& counts,
+                                       const std::vector<ToolStatistics>& execution) const {
   fmt::print("{}\n", DescribeCounts(counts, style_));
   const std::string calls = DescribeExecution(execution, style_);
   if (!calls.empty()) fmt::print("{}\n", calls);

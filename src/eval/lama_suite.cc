@@ -185,7 +185,7 @@ bool HoldsLamaAnswer(const Answer& predicted, const Answer& answer) {
 
 const QuestionSuite& LamaSuite() {
   static constexpr QuestionSuite kSuite = {
-      "lama",          kLamaFormats,       "statements whose missing word is not the last",
+      "lama",          kLamaFormats,   "statements whose missing word is not the last",
       HoldsStatements, ReadStatements, AskToComplete,
       FirstFive,       HoldsLamaAnswer};
   return kSuite;

@@ -95,7 +95,8 @@ absl::StatusOr<QuestionSet> ReadJsonList(const std::string& path, std::string_vi
 absl::StatusOr<QuestionSet> ReadProblems(const std::string& path, std::string_view content) {
   TF_ASSIGN_OR_RETURN(QuestionSet read,
                       Trimmed(content).starts_with('<') ? ReadAsdiv(path, content) : ReadJsonList(path, content));
-  if (read.questions.empty() && read.left_out == 0) return InvalidArgument("{}: holds no problems; {}", path, kMathFormats);
+  if (read.questions.empty() && read.left_out == 0)
+    return InvalidArgument("{}: holds no problems; {}", path, kMathFormats);
   std::filesystem::path name = std::filesystem::path(path).filename();
   if (name.extension() == ".gz") name = name.stem();
   read.name = name.stem().string();
@@ -140,7 +141,7 @@ bool SameNumber(const Answer& predicted, const Answer& answer) {
 }  // namespace
 
 const QuestionSuite& MathSuite() {
-  static constexpr QuestionSuite kSuite = {"math",          kMathFormats,     "problems whose answers are no numbers",
+  static constexpr QuestionSuite kSuite = {"math",          kMathFormats, "problems whose answers are no numbers",
                                            IsXmlOrJsonList, ReadProblems, AskForAnswer,
                                            PredictedNumber, SameNumber};
   return kSuite;

@@ -152,7 +152,8 @@ absl::StatusOr<QuestionSet> ReadQuestions(const std::string& path, std::string_v
   TF_ASSIGN_OR_RETURN(QuestionSet set, begin.starts_with('[')   ? ReadWebQuestions(path, content)
                                        : begin.starts_with('{') ? ReadNaturalQuestions(path, content)
                                                                 : ReadTriviaQa(path, content));
-  if (set.questions.empty() && set.left_out == 0) return InvalidArgument("{}: holds no questions; {}", path, kQaFormats);
+  if (set.questions.empty() && set.left_out == 0)
+    return InvalidArgument("{}: holds no questions; {}", path, kQaFormats);
   return set;
 }
 
@@ -207,7 +208,7 @@ bool IsAnswer(std::string_view prediction, const Answer& answer) {
 
 const QuestionSuite& QaSuite() {
   static constexpr QuestionSuite kSuite = {
-      "qa",        kQaFormats, "questions without an answer", HoldsOpenQuestions, ReadQuestions, Ask, FirstTwenty,
+      "qa",          kQaFormats, "questions without an answer", HoldsOpenQuestions, ReadQuestions, Ask, FirstTwenty,
       HoldsQaAnswer, IsAnswer};
   return kSuite;
 }

@@ -15,7 +15,6 @@
 namespace toolformer {
 namespace {
 
-
 // Positions in the sequence: queries first_query.., keys first_key...
 struct Stretch {
   int64_t first_query, queries, first_key, keys;

@@ -1,5 +1,4 @@
 #include "src/model/attention_kernels.h"
-#include "src/model/minus_infinity.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/_scaled_dot_product_efficient_attention.h>
@@ -17,9 +16,10 @@
 #include <limits>
 #include <vector>
 
+#include "src/model/minus_infinity.h"
+
 namespace toolformer {
 namespace {
-
 
 AttentionOutput FlashCpu(const AttentionInput& input) {
   const auto heads_first = [](const at::Tensor& x) { return x.transpose(0, 1).unsqueeze(0); };

@@ -17,7 +17,6 @@ namespace {
 
 using nlohmann::json;
 
-
 // An empty object where the file is not there.
 absl::StatusOr<json> ReadObject(const std::string& path) {
   std::error_code ignored;

@@ -16,7 +16,6 @@ namespace {
 
 using nlohmann::json;
 
-
 class Finder {
  public:
   Finder(const std::string& file, const PieceTable& pieces, const std::vector<int32_t>& special)

@@ -12,7 +12,6 @@
 namespace toolformer {
 namespace {
 
-
 // What makes up the tokenizer of a Hugging Face folder.
 constexpr const char* kFiles[] = {
     "tokenizer.json",

@@ -27,7 +27,8 @@ constexpr std::string_view kMark = "\u2581";
 
 class SentencePieceTokenizerBuilder {
  public:
-  SentencePieceTokenizerBuilder(const std::string& file, SentencePieceModel model) : file_(file), model_(std::move(model)) {}
+  SentencePieceTokenizerBuilder(const std::string& file, SentencePieceModel model)
+      : file_(file), model_(std::move(model)) {}
 
   // With what the files beside the model say.
   absl::StatusOr<std::shared_ptr<const Tokenizer>> Build();
