@@ -13,7 +13,6 @@ case "$preset" in
     checks=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1:check_initialization_order=1
     export ASAN_OPTIONS="${ASAN_OPTIONS:-$checks}"
     export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}"
-    export OMP_WAIT_POLICY=passive  # tests run beside each other
     ;;
   tsan)
     # libgomp and libtorch are not instrumented, so their locks are not seen: OpenMP runs on one thread, and what happens
@@ -24,7 +23,6 @@ case "$preset" in
     if setarch -R true 2>/dev/null; then launch=(setarch -R); fi
     ;;
 esac
-# Tests under a sanitizer keep to one core most of the time.
-parallel=()
-[[ "$preset" != asan && "$preset" != tsan ]] || parallel=(--parallel "$(nproc)")
-exec ${launch[@]+"${launch[@]}"} ctest --preset "$preset" --timeout 1800 ${parallel[@]+"${parallel[@]}"} "$@"
+# Most tests keep to one core most of the time, so they run beside each other; threads that wait leave the cores to others.
+export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
+exec ${launch[@]+"${launch[@]}"} ctest --preset "$preset" --timeout 1800 --parallel "$(nproc)" "$@"

@@ -117,10 +117,10 @@ class LanguageModelReader : public AnswerReader {
 // Title and text as one line of at most max_passage_tokens.
 std::string LanguageModelReader::Shortened(const SearchPassage& passage) const {
   // No token is empty, and what is longer than that is cut in any case.
-  constexpr size_t kBytesOfToken = 16;
+  constexpr size_t kMostBytesOfToken = 16;
   std::string text =
       OneLine(passage.title.empty() ? passage.text : passage.title + std::string(kAfterTitle) + passage.text);
-  text = Utf8Prefix(text, options_.max_passage_tokens * kBytesOfToken);
+  text = Utf8Prefix(text, options_.max_passage_tokens * kMostBytesOfToken);
   std::vector<int32_t> ids = model_->tokenizer().EncodeContinuation(" " + text);
   if (std::ssize(ids) <= options_.max_passage_tokens) return text;
   ids.resize(options_.max_passage_tokens);

@@ -271,9 +271,9 @@ Json Saver::NamedTokens() const {
   return named;
 }
 
-absl::Status WriteJson(const std::string& path, const Json& json) {
+absl::Status WriteJson(const std::string& path, const Json& value) {
   TF_ASSIGN_OR_RETURN(const auto file, AtomicFile::Create(path));
-  TF_RETURN_IF_ERROR(file->Write(PrintJson(json) + "\n"));
+  TF_RETURN_IF_ERROR(file->Write(PrintJson(value) + "\n"));
   return file->Commit();
 }
 
