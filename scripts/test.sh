@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 preset="${1:?usage: scripts/test.sh PRESET [CTEST ARGUMENT...]}"
 shift
+parallel=$(nproc)  # before OMP_NUM_THREADS, which nproc takes for its answer
 scripts/build.sh "$preset"
 
 launch=()
@@ -25,4 +26,4 @@ case "$preset" in
 esac
 # Most tests keep to one core most of the time, so they run beside each other; threads that wait leave the cores to others.
 export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
-exec ${launch[@]+"${launch[@]}"} ctest --preset "$preset" --timeout 1800 --parallel "$(nproc)" "$@"
+exec ${launch[@]+"${launch[@]}"} ctest --preset "$preset" --timeout 1800 --parallel "$parallel" "$@"

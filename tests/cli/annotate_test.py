@@ -2,13 +2,12 @@
 """toolformer annotate: results, bad input, and runs that are interrupted anywhere."""
 import json
 import os
-import resource
 import shutil
 import signal
 import time
 import unittest
 
-from program import FIXTURES, ProgramTest, json_lines, read, run, start, write
+from program import FIXTURES, ProgramTest, json_lines, read, run, small_disk, start, write
 
 TEXTS = [dict(id=f"doc-{i}", date="2023-01-30", text=f"Le café 東京 No. {i} sold {i + 3} + {i} = {2 * i + 3} rolls today.")
          for i in range(16)]
@@ -304,10 +303,7 @@ class AnnotateTest(ProgramTest):
         size = len(self.partial_log())
         self.reference()
 
-        def small_disk():
-            resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2, size // 2))
-
-        code, _, err = run(*self.arguments(), preexec_fn=small_disk)
+        code, _, err = run(*self.arguments(), **small_disk(size // 2))
         self.assertEqual(code, 1)
         self.assertRegex(err.decode(), r"^toolformer: .*out.jsonl.partial: cannot be written: .*goes on from there\n$")
         self.assertTrue(read(self.path("out.jsonl.partial")).endswith(b"\n"))

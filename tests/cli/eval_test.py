@@ -3,13 +3,12 @@
 import gzip
 import json
 import os
-import resource
 import shutil
 import signal
 import time
 import unittest
 
-from program import FIXTURES, ProgramTest, read, run, start, write
+from program import FIXTURES, ProgramTest, read, run, small_disk, start, write
 
 LAMA = os.path.join(FIXTURES, "lama")
 QUESTIONS = os.path.join(FIXTURES, "qa", "trivia.txt")
@@ -246,8 +245,7 @@ class EvalTest(ProgramTest):
 
     def test_full_disk(self):
         whole = self.reference()
-        limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
-        process = start(*self.arguments("--report", self.path("out.html")), preexec_fn=limit)
+        process = start(*self.arguments("--report", self.path("out.html")), **small_disk(20000))
         _, err = process.communicate()
         self.assertEqual(process.returncode, 1)
         self.assertRegex(err.decode(), r"^toolformer: .*out.json.partial: cannot be written: .*goes on from there\n$")

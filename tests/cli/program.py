@@ -1,6 +1,7 @@
 """Runs the program under test on a small model."""
 import json
 import os
+import resource
 import shutil
 import subprocess
 import tempfile
@@ -14,7 +15,15 @@ ENVIRONMENT = dict(os.environ, OMP_NUM_THREADS="1")  # small matrices: more thre
 def start(*arguments, **options):
     options.setdefault("stdin", subprocess.DEVNULL)
     options.setdefault("stderr", subprocess.PIPE)
-    return subprocess.Popen([PROGRAM, *map(str, arguments)], stdout=subprocess.PIPE, env=ENVIRONMENT, **options)
+    options.setdefault("env", ENVIRONMENT)
+    return subprocess.Popen([PROGRAM, *map(str, arguments)], stdout=subprocess.PIPE, **options)
+
+
+def small_disk(size):
+    """Options of `start` and `run`: no file grows beyond `size` bytes."""
+    # ThreadSanitizer maps a file of its own from $TMPDIR, which must not be cut: it does without one.
+    return {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)),
+            "env": dict(ENVIRONMENT, TMPDIR="/nonexistent")}
 
 
 def run(*arguments, stdin=None, **options):
