@@ -380,6 +380,13 @@ absl::Status RunAnnotate(const AnnotateFlags& flags) {
   return run.WriteResults(ReportParameters(flags, *registry, models.judge->info()), annotator->statistics());
 }
 
+void AddToolCacheFlag(CLI::App* app, AnnotateFlags* flags) {
+  app->add_option("--tool-cache", flags->tool_cache,
+                  "answers of tools that may take their time, kept for later runs and after a crash; several runs may\n"
+                  "share the file, on a disk of this machine")
+      ->type_name("FILE");
+}
+
 void AddSamplingFlags(CLI::App* app, AnnotateFlags* flags) {
   const std::string group = "Where calls come from";
   app->add_option("--calls", flags->calls,
@@ -446,10 +453,7 @@ Subcommand AddAnnotate(CLI::App* parent) {
   app->add_option("--summary", flags->summary,
                   "counts by tool, verdict and source of calls, and how the calls ran, as JSON")
       ->type_name("FILE.json");
-  app->add_option("--tool-cache", flags->tool_cache,
-                  "answers of tools that may take their time, kept for later runs and after a crash; several runs may\n"
-                  "share the file, on a disk of this machine")
-      ->type_name("FILE");
+  AddToolCacheFlag(app, flags.get());
   app->add_option("--limit", flags->limit, "annotate only the first N texts")
       ->check(CLI::PositiveNumber)
       ->type_name("N");

@@ -32,6 +32,8 @@ struct AnnotateFlags {
   std::optional<bool> verbose;
 };
 
+void AddToolCacheFlag(CLI::App* app, AnnotateFlags* flags);
+
 // Where calls come from.
 void AddSamplingFlags(CLI::App* app, AnnotateFlags* flags);
 

@@ -98,7 +98,7 @@ absl::StatusOr<AnnotationCounts> CountRound(const RoundsFlags& flags, int64_t ro
 
 // What was given, but for what changes no result.
 nlohmann::ordered_json Settings(const CLI::App& app) {
-  static constexpr std::string_view kOthers[] = {"help", "rounds", "out", "quiet", "threads"};
+  static constexpr std::string_view kOthers[] = {"help", "rounds", "out", "quiet", "threads", "tool-cache"};
   nlohmann::ordered_json settings;
   for (const CLI::Option* option : app.get_options()) {
     const std::string name = option->get_single_name();
@@ -183,6 +183,7 @@ Subcommand AddRounds(CLI::App* parent) {
       ->check(CLI::IsMember({"base", "tuned"}))
       ->capture_default_str()
       ->type_name("NAME");
+  AddToolCacheFlag(app, &flags->annotate);
   app->add_flag("--quiet", flags->annotate.quiet, "print nothing but errors");
   AddParameterFlags(app, &flags->annotate.tools);
   AddSamplingFlags(app, &flags->annotate);

@@ -59,6 +59,21 @@ class ToolCacheTest(ProgramTest):
         _, made, _ = self.annotate(self.cached("--overwrite"))
         self.assertEqual(made["called"], calls["called"])
 
+    def test_rounds_share_answers(self):
+        _, calls, _ = self.annotate(self.cached())
+        made = self.count_runs()
+        self.assertEqual(made, calls["called"])
+        # The same seed and texts: the first round makes the same calls.
+        arguments = ["rounds", "--model", self.model, "--texts", self.texts, "--tools-file", self.tools, "--tau-s", 0, "--tau-f", -9,
+                     "--k", 1, "--m", 2, "--max-call-tokens", 16, "--calls", "sampled", "--rank", 2, "--batch-size", 2, "--max-steps", 1,
+                     "--length", 128, "--rounds", 1, "--out", self.path("rounds"), "--tool-cache", self.path("cache")]
+        code, _, err = run(*arguments)
+        self.assertEqual(code, 0, err)
+        self.assertEqual(self.count_runs(), made)
+        # The cache is no setting: the rounds there go on without it.
+        code, _, err = run(*arguments[:-2])
+        self.assertEqual(code, 0, err)
+
     def test_runs_that_are_killed(self):
         plain, calls, _ = self.annotate(self.arguments())
         for name in ("out.jsonl", "all.jsonl", "report.html", "summary.json", "runs"):
