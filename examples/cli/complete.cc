@@ -102,7 +102,7 @@ class StreamPrinter {
   const Style style_{stdout};
 };
 
-nlohmann::ordered_json ToJson(const Decoded& decoded) {
+nlohmann::ordered_json ToJson(const Decoded& decoded, const ToolExecutor& executor) {
   nlohmann::ordered_json json;
   json["text"] = decoded.text;
   json["plain_text"] = decoded.plain_text;
@@ -120,6 +120,7 @@ nlohmann::ordered_json ToJson(const Decoded& decoded) {
   json["stop_reason"] = StopReasonName(decoded.stop_reason);
   json["tokens"] = decoded.tokens;
   json["opening_probability"] = decoded.opening_probability;
+  json["tools"] = nlohmann::ordered_json::parse(FormatToolStatistics(executor.Statistics()));
   return json;
 }
 
@@ -152,7 +153,7 @@ absl::Status RunComplete(const CompleteFlags& flags) {
   if (flags.json) {
     const absl::StatusOr<Decoded> decoded = decoder.Decode(prompt, options);
     if (!decoded.ok()) return Explain(decoded.status(), flags);
-    fmt::print("{}\n", PrintJson(ToJson(*decoded)));
+    fmt::print("{}\n", PrintJson(ToJson(*decoded, executor)));
     return absl::OkStatus();
   }
   StreamPrinter printer(prompt);
@@ -222,7 +223,7 @@ Subcommand AddComplete(CLI::App* parent) {
   AddDateFlag(app, &flags->tools);
   AddWikiIndexFlag(app, &flags->tools);
   AddQaFlags(app, &flags->tools);
-  app->add_flag("--json", flags->json, "print text, plain text, calls and stop reason as one JSON object");
+  app->add_flag("--json", flags->json, "print text, plain text, calls, stop reason and how the tools' calls ran as one JSON object");
   app->add_option("--deadline", flags->deadline, "give up after so many seconds")
       ->check(CLI::Range(0.001, kMaxDeadlineSeconds))
       ->type_name("SECONDS");

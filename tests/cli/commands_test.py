@@ -173,7 +173,7 @@ class CompleteTest(ProgramTest):
             code, as_json, err = run(*arguments, "--json")
             self.assertEqual(code, 0, err)
             decoded = json.loads(as_json)
-            self.assertEqual(list(decoded), ["text", "plain_text", "calls", "stop_reason", "tokens", "opening_probability"])
+            self.assertEqual(list(decoded), ["text", "plain_text", "calls", "stop_reason", "tokens", "opening_probability", "tools"])
             # JSON has U+FFFD where the model wrote bytes that are no UTF-8.
             self.assertEqual(out.decode("utf8", "replace").replace("\ufffd", "")[:-1], decoded["text"].replace("\ufffd", ""))
 

@@ -114,6 +114,29 @@ class TrainingTest(ProgramTest):
             if more:
                 self.assertEqual(scores["sets"]["svamp"]["call_share"], 0)
 
+    def test_a_tuned_model_calls(self):
+        code, _, err = run("tune", "--model", self.model, "--data", self.data, "--batch-size", 4, "--lr", 5e-3, "--max-steps", 400,
+                           "--evaluate-every", 100, "--out", self.path("run"))
+        self.assertEqual(code, 0, err)
+        called = 0
+        for number in range(6):
+            arguments = ["--tools", "Calculator", "--max-tokens", 40, f"She had {number + 5} rolls and baked"]
+            code, out, err = run("complete", "--model", self.path("run/model"), "--json", *arguments)
+            self.assertEqual(code, 0, err)
+            decoded = json.loads(out)
+            _, streamed, _ = run("complete", "--model", self.path("run/model"), *arguments)
+            self.assertEqual(streamed.decode(errors="replace")[:-1], decoded["text"])
+            answers = [call["result"] for call in decoded["calls"] if call["result"] is not None]
+            for answer in answers:
+                self.assertIn(f" -> {answer}]", decoded["text"])
+            called += len(answers)
+            self.assertEqual([tool["tool"] for tool in decoded["tools"]], ["Calculator"] * bool(decoded["calls"]))
+            self.assertEqual(sum(tool["requests"] for tool in decoded["tools"]), len(decoded["calls"]))
+            self.assertEqual(sum(tool["answered"] for tool in decoded["tools"]), len(answers))
+            _, untuned, _ = run("complete", "--model", self.model, "--json", *arguments)
+            self.assertEqual(json.loads(untuned)["calls"], [])
+        self.assertGreater(called, 2)
+
     def test_adapters(self):
         code, _, err = run(*self.tune("--rank", 2, "--quiet"))
         self.assertEqual(code, 0, err)

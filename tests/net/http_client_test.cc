@@ -1,11 +1,11 @@
 #include "src/net/http_client.h"
 
 #include <doctest/doctest.h>
-#include <zlib.h>
 
 #include <cstdlib>
 #include <thread>
 
+#include "tests/gzip.h"
 #include "tests/net/stand_in_server.h"
 
 namespace toolformer::http_client_test {
@@ -14,6 +14,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 using testing::Exchange;
+using testing::Gzip;
 using testing::StandInServer;
 
 std::unique_ptr<HttpClient> Client(HttpClientOptions options = {}) { return HttpClient::Create(options).value(); }
@@ -32,20 +33,6 @@ absl::StatusOr<HttpResponse> Get(const HttpClient& client, const std::string& ur
 }
 
 absl::StatusCode Code(const absl::StatusOr<HttpResponse>& response) { return response.status().code(); }
-
-std::string Gzip(const std::string& text) {
-  std::string out(compressBound(text.size()) + 64, '\0');
-  z_stream stream{};
-  REQUIRE(deflateInit2(&stream, 9, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK);
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-  stream.avail_in = static_cast<uInt>(text.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  REQUIRE(deflate(&stream, Z_FINISH) == Z_STREAM_END);
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
-  return out;
-}
 
 TEST_CASE("what is sent and what comes back") {
   std::string seen_head, seen_body;

@@ -2,30 +2,17 @@
 
 #include <bzlib.h>
 #include <doctest/doctest.h>
-#include <zlib.h>
 
 #include <fstream>
 
+#include "tests/gzip.h"
 #include "tests/paths.h"
 
 namespace toolformer::search_documents_test {
 namespace {
 
+using testing::Gzip;
 using testing::TemporaryFolder;
-
-std::string Gzipped(const std::string& text) {
-  z_stream stream = {};
-  REQUIRE(deflateInit2(&stream, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK);
-  std::string out(deflateBound(&stream, text.size()) + 64, '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-  stream.avail_in = static_cast<uInt>(text.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  REQUIRE(deflate(&stream, Z_FINISH) == Z_STREAM_END);
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
-  return out;
-}
 
 std::string Bzipped(std::string text) {
   auto size = static_cast<unsigned>(text.size() + text.size() / 50 + 1000);
@@ -68,7 +55,7 @@ TEST_CASE("JSON Lines, packed or not") {
   std::string many;
   for (int i = 0; i < 60000; ++i) many += "{\"text\": \"" + std::to_string(i) + "\"}\n";
   for (const std::string& bytes :
-       {lines, Gzipped(lines), Bzipped(lines), Gzipped(lines.substr(0, 30)) + Gzipped(lines.substr(30)),
+       {lines, Gzip(lines), Bzipped(lines), Gzip(lines.substr(0, 30)) + Gzip(lines.substr(30)),
         Bzipped(lines.substr(0, 30)) + Bzipped(lines.substr(30))}) {
     const Read read = ReadBytes(bytes);
     REQUIRE(read.status.ok());
@@ -78,7 +65,7 @@ TEST_CASE("JSON Lines, packed or not") {
     CHECK(read.documents[0].text == "a\u00e9");
     CHECK(read.documents[1].text == "last");
   }
-  for (const std::string& bytes : {many, Gzipped(many), Bzipped(many)}) {
+  for (const std::string& bytes : {many, Gzip(many), Bzipped(many)}) {
     const Read read = ReadBytes(bytes);
     REQUIRE(read.status.ok());
     REQUIRE(read.documents.size() == 60000);
@@ -95,7 +82,7 @@ TEST_CASE("what is wrong with a file is said with its line") {
   CHECK(message("{\"text\": \"a\"").find("in:1:") != std::string::npos);
   CHECK(message("hello").find("neither JSON Lines nor a MediaWiki export") != std::string::npos);
   CHECK(message("<html><page/></html>").find("not a MediaWiki export") != std::string::npos);
-  const std::string packed = Gzipped("{\"text\": \"some text that is long enough to be cut\"}\n");
+  const std::string packed = Gzip("{\"text\": \"some text that is long enough to be cut\"}\n");
   CHECK(message(packed.substr(0, packed.size() - 12)).find("damaged") != std::string::npos);
   std::string flipped = packed;
   flipped[15] = static_cast<char>(flipped[15] ^ 0x55);
@@ -117,7 +104,7 @@ const char* const kExport =
 </mediawiki>)";
 
 TEST_CASE("articles of a MediaWiki export") {
-  for (const std::string& bytes : {std::string(kExport), Bzipped(kExport), Gzipped(kExport)}) {
+  for (const std::string& bytes : {std::string(kExport), Bzipped(kExport), Gzip(kExport)}) {
     const Read read = ReadBytes(bytes);
     REQUIRE(read.status.ok());
     REQUIRE(read.documents.size() == 2);

@@ -71,6 +71,8 @@ class Experiment:
         self.options = options
         self.settings = settings
         self.out = options.out
+        if "adapter_scale" in settings and "rank" not in settings["tune"]:
+            sys.exit(f"{options.settings}: adapter_scale needs an adapter, which tune.rank makes")
         self.out.mkdir(parents=True, exist_ok=True)
 
     def path(self, name):
@@ -135,14 +137,32 @@ class Experiment:
                    "--texts", self.path("originals.jsonl"),
                    "--tau-f", f"Calculator={self.settings['tau_f']}", "--seed", self.settings["seed"], *recipe, *flags,
                    "--out", self.path(row))
+        self.weigh(row)
+
+    def weigh(self, row):
+        """A copy of the tuned adapter that acts with `adapter_scale` of the strength it was tuned with (as a smaller
+        lora_alpha). Calls are as good with two thirds of it, and what the model knew suffers less (README.md)."""
+        scale = self.settings.get("adapter_scale", 1.0)
+        if scale == 1.0 or self.adapter(row).exists():
+            return
+        unfinished = self.path(row) / "weighed.partial"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.copytree(self.path(row) / "model", unfinished)
+        config = unfinished / "adapter_config.json"
+        fields = json.loads(config.read_text())
+        fields["lora_alpha"] *= scale
+        config.write_text(json.dumps(fields, indent=2) + "\n")
+        unfinished.rename(self.adapter(row))
+
+    def adapter(self, row):
+        return self.path(row) / ("model" if self.settings.get("adapter_scale", 1.0) == 1.0 else "weighed")
 
     def rows(self):
         """The rows of the paper's table 4: (name, flags of the model, flags of the tools)."""
-        adapter = "rank" in self.settings["tune"]
-
         def model(run):
-            tuned = self.path(run) / "model"
-            return ["--model", self.options.model, "--adapter", tuned] if adapter else ["--model", tuned]
+            if "rank" not in self.settings["tune"]:
+                return ["--model", self.path(run) / "model"]
+            return ["--model", self.options.model, "--adapter", self.adapter(run)]
 
         return [("base", ["--model", self.options.model], ["--no-tools"]),
                 ("without-calls", model("without-calls"), ["--no-tools"]),
@@ -201,7 +221,7 @@ class Experiment:
     def ship(self, folder, base):
         """Copies the adapter of the row "toolformer" with a model card."""
         folder.mkdir(parents=True, exist_ok=True)
-        tuned = self.path("toolformer") / "model"
+        tuned = self.adapter("toolformer")
         config = json.loads((tuned / "adapter_config.json").read_text())
         config["base_model_name_or_path"] = base
         (folder / "adapter_config.json").write_text(json.dumps(config, indent=2) + "\n")
