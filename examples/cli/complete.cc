@@ -223,7 +223,8 @@ Subcommand AddComplete(CLI::App* parent) {
   AddDateFlag(app, &flags->tools);
   AddWikiIndexFlag(app, &flags->tools);
   AddQaFlags(app, &flags->tools);
-  app->add_flag("--json", flags->json, "print text, plain text, calls, stop reason and how the tools' calls ran as one JSON object");
+  app->add_flag("--json", flags->json,
+                "print text, plain text, calls, stop reason and how the tools' calls ran as one JSON object");
   app->add_option("--deadline", flags->deadline, "give up after so many seconds")
       ->check(CLI::Range(0.001, kMaxDeadlineSeconds))
       ->type_name("SECONDS");
