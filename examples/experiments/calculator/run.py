@@ -59,6 +59,8 @@ Texts: {texts}; no text of a test set. tau_f {tau_f}, seed {seed}. Loss on held-
 |---|---|
 {recipe}
 
+It acts with {scale:g} of the strength it was tuned with (`lora_alpha`), as the row "without calls" does.
+
 ## Limits
 
 It calls on every question that asks for a number, also where no calculation is needed; it often takes the wrong numbers or the
@@ -229,7 +231,7 @@ class Experiment:
         result = json.loads((self.path("toolformer") / "result.json").read_text())
         recipe = "\n".join(f"| {name} | {value} |" for name, value in self.settings["tune"].items())
         card = CARD.format(base=base, table=self.path("table.md").read_text().strip(), recipe=recipe,
-                           tau_f=self.settings["tau_f"], seed=self.settings["seed"],
+                           tau_f=self.settings["tau_f"], scale=self.settings.get("adapter_scale", 1.0), seed=self.settings["seed"],
                            texts=", ".join(f"{number} of {SOURCE_NAMES[name]}" for name, number in
                                            self.settings["texts"].items() if number),
                            before=result["first_development_loss"], after=result["best_development_loss"])
