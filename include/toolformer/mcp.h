@@ -58,7 +58,7 @@ struct TOOLFORMER_API McpTool {
 // program or connecting, kFailedPrecondition (no tools, no revision in common, refusals), kInternal (answers that are
 // none), kDeadlineExceeded, kResourceExhausted. Of a call, besides: kInvalidArgument (arguments that the schema does
 // not accept; an answer that is marked as an error), kUnavailable, kCancelled.
-TOOLFORMER_API absl::StatusOr<std::vector<McpTool>> ConnectMcpServer(McpServerOptions options);
+TOOLFORMER_API absl::StatusOr<std::vector<McpTool>> ConnectMcpServer(const McpServerOptions& options);
 
 }  // namespace toolformer
 

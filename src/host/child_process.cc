@@ -111,7 +111,7 @@ absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Start(const ProcessS
   for (const auto& [name, value] : spec.environment) {
     if (name.empty() || name.find('=') != std::string::npos)
       return InvalidArgument("'{}' is no name in an environment", name);
-    environment.push_back(name + "=" + value);
+    environment.push_back(fmt::format("{}={}", name, value));
     TF_RETURN_IF_ERROR(CheckText(environment.back(), "the environment"));
   }
   TF_RETURN_IF_ERROR(CheckText(spec.working_folder, "the working folder"));

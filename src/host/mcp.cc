@@ -120,7 +120,7 @@ absl::Status CheckOptions(const McpServerOptions& options) {
 
 }  // namespace
 
-absl::StatusOr<std::vector<McpTool>> ConnectMcpServer(McpServerOptions options) {
+absl::StatusOr<std::vector<McpTool>> ConnectMcpServer(const McpServerOptions& options) {
   TF_RETURN_IF_ERROR(CheckOptions(options));
   const auto connection = std::make_shared<McpConnection>(options);
   TF_ASSIGN_OR_RETURN(const std::shared_ptr<McpSession> session, connection->Session({}));

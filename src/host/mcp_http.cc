@@ -33,7 +33,7 @@ class HttpTransport : public McpTransport {
   }
 
   ~HttpTransport() override {
-    if (session_.empty() || !IsAlive()) return;
+    if (session_.empty() || !HttpTransport::IsAlive()) return;
     // The server may keep what it likes; that it is over is a courtesy.
     HttpRequest goodbye = MakeRequest({});
     goodbye.method = "DELETE";

@@ -75,7 +75,7 @@ absl::StatusOr<std::shared_ptr<McpSession>> McpSession::Open(const McpServerOpti
 absl::Status McpSession::Agree(const Interrupt& interrupt) {
   if (options_.protocol == kModern) return Discover(interrupt);
   if (!options_.protocol.empty()) return ShakeHands(options_.protocol, interrupt);
-  const absl::Status by_hand = ShakeHands(std::string(kWithHandshake[0]), interrupt);
+  absl::Status by_hand = ShakeHands(std::string(kWithHandshake[0]), interrupt);
   // A server of today has no handshake and says so; what broke the connection says nothing of the kind.
   const bool is_refusal = absl::IsFailedPrecondition(by_hand) || absl::IsInvalidArgument(by_hand) ||
                           absl::IsUnimplemented(by_hand) || absl::IsNotFound(by_hand);

@@ -50,7 +50,7 @@ class OneCall {
 
  private:
   absl::Status Check(const Interrupt& interrupt) const {
-    const absl::Status status = interrupt.Check();
+    absl::Status status = interrupt.Check();
     if (!absl::IsDeadlineExceeded(status)) return status;
     return DeadlineExceeded("the program did not end in time and was killed{}", said_.Message());
   }

@@ -82,9 +82,10 @@ json ByType(const Argument& argument) {
                                                                                                : otherwise;
   };
   if (argument.type == "boolean") return true;
-  if (argument.type == "integer")
+  if (argument.type == "integer") {
     return static_cast<int64_t>(std::clamp(3.0, std::ceil(number("minimum", -1e15)),
                                            std::max(std::ceil(number("minimum", -1e15)), number("maximum", 1e15))));
+  }
   if (argument.type == "number")
     return std::clamp(2.5, number("minimum", -1e300), std::max(number("minimum", -1e300), number("maximum", 1e300)));
   if (argument.type == "array") return json::array();
@@ -164,7 +165,7 @@ void DescribeTool(const JsonSchema& schema, const std::vector<Argument>& argumen
       const std::string name = AsData(argument.name, kMaxArgumentBytes);
       form += (form.empty() ? "" : ", ") + (main != nullptr ? name : name + "=...");
       const std::string about = AsData(DescriptionOf(argument.schema), kMaxArgumentBytes);
-      if (!about.empty()) meaning += (meaning.empty() ? ", where \"" : "; \"") + name + "\" is: " + about;
+      if (!about.empty()) meaning += fmt::format("{}{}\" is: {}", meaning.empty() ? ", where \"" : "; \"", name, about);
     }
     text += " You can call the API by writing \"[" + tool->name + "(" + form + ")]\"" + meaning + ".";
     tool->instruction = std::move(text);

@@ -15,6 +15,7 @@ constexpr size_t kMaxFileTools = 1000;
 
 std::string NamesOf(const std::vector<ToolKind>& kinds) {
   std::vector<std::string_view> sorted;
+  sorted.reserve(kinds.size());
   for (const ToolKind& kind : kinds) sorted.push_back(kind.name);
   std::sort(sorted.begin(), sorted.end());
   std::string names;
