@@ -17,6 +17,7 @@
 #include "failure.h"
 #include "jsonl.h"
 #include "output_file.h"
+#include "run_log.h"
 #include "terminal.h"
 #include "toolformer/annotation_report.h"
 #include "tune.h"
@@ -108,10 +109,16 @@ nlohmann::ordered_json Settings(const CLI::App& app) {
   return settings;
 }
 
+// Whether a first text may have been annotated: a run that a mistake ended before that binds nobody to its settings.
+bool HasBegun(const RoundsFlags& flags) {
+  const std::string kept = RoundFolder(flags, 1) + "/kept.jsonl";
+  return std::filesystem::exists(kept) || std::filesystem::exists(PartialPath(kept));
+}
+
 // A folder has rounds of the same settings only: stages that are done are not looked at again.
 absl::Status CheckSettings(const RoundsFlags& flags, const nlohmann::ordered_json& settings) {
   const std::string path = flags.out + "/rounds.json";
-  if (std::filesystem::exists(path)) {
+  if (HasBegun(flags) && std::filesystem::exists(path)) {
     CLI_ASSIGN_OR_RETURN(const std::unique_ptr<LineReader> reader, LineReader::Open(path));
     std::string_view line;
     CLI_RETURN_IF_ERROR(reader->Next(&line).status());

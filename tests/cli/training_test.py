@@ -73,6 +73,8 @@ class TrainingTest(ProgramTest):
                 self.assertEqual(again["loss_result"], call["loss_result"])
         self.assertNotEqual(calls(first, "sampled"), calls(second, "sampled"))
         self.assertIn(b"Kept calls a million tokens of text", read(self.path("whole/rounds.html")))
+        # A mistake before the first text binds nobody to the settings it was made with.
+        self.fails(1, "nowhere.json", *self.rounds("parts", 1, "--quiet", "--tools-file", self.path("nowhere.json")))
         # One round, and then the same command with two, ends with the same.
         self.assertEqual(run(*self.rounds("parts", 1, "--quiet"))[0], 0)
         code, out, err = run(*self.rounds("parts", 2, "--quiet"))
