@@ -111,6 +111,7 @@ class Turns {
 };
 
 // `model` may lose its handle on the way, by a callback of the host's or on another thread: it is kept.
+// NOLINTNEXTLINE(performance-unnecessary-value-param): the copy is what keeps it
 absl::Status Forward(const std::shared_ptr<const LanguageModel> model, std::span<const toolformer_row> rows,
                      toolformer_tensor** out) {
   Turns turns;

@@ -2,6 +2,7 @@
 
 #include <curl/curl.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -178,7 +179,7 @@ absl::StatusOr<HeaderList> MakeHeaders(const HttpHeaders& headers) {
   };
   bool complete = append("Expect:");  // no waiting for a 100
   for (const auto& [name, value] : headers) {
-    complete = complete && append(value.empty() ? name + ";" : name + ": " + value);
+    complete = complete && append(value.empty() ? fmt::format("{};", name) : fmt::format("{}: {}", name, value));
   }
   if (!complete) return ResourceExhausted("no memory for headers");
   return list;

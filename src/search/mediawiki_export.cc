@@ -148,7 +148,7 @@ class MediaWikiExport : public SearchDocumentReader {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<SearchDocumentReader>> OpenMediaWikiExport(std::unique_ptr<PackedFile> file,
-                                                                          std::string begun) {
+                                                                          std::string_view begun) {
   auto reader = std::make_unique<MediaWikiExport>(std::move(file));
   TF_RETURN_IF_ERROR(reader->Parse(begun));
   return reader;

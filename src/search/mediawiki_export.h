@@ -3,7 +3,7 @@
 #define TOOLFORMER_SRC_SEARCH_MEDIAWIKI_EXPORT_H_
 
 #include <memory>
-#include <string>
+#include <string_view>
 
 #include "absl/status/statusor.h"
 #include "src/search/packed_file.h"
@@ -13,7 +13,7 @@ namespace toolformer {
 
 // `begun` is what was read of the file already. kInvalidArgument: XML of something else.
 absl::StatusOr<std::unique_ptr<SearchDocumentReader>> OpenMediaWikiExport(std::unique_ptr<PackedFile> file,
-                                                                          std::string begun);
+                                                                          std::string_view begun);
 
 }  // namespace toolformer
 

@@ -95,7 +95,7 @@ absl::StatusOr<std::unique_ptr<SearchDocumentReader>> OpenSearchDocuments(const 
   TF_ASSIGN_OR_RETURN(const size_t got, file->Read(begun));
   begun.resize(got);
   const size_t first = begun.find_first_not_of(" \t\r\n\xEF\xBB\xBF");
-  if (first != std::string::npos && begun[first] == '<') return OpenMediaWikiExport(std::move(file), std::move(begun));
+  if (first != std::string::npos && begun[first] == '<') return OpenMediaWikiExport(std::move(file), begun);
   if (first == std::string::npos || begun[first] == '{') {
     return std::make_unique<JsonLines>(std::move(file), std::move(begun));
   }

@@ -112,6 +112,7 @@ absl::StatusOr<std::vector<EncodedText>> Loaded::Encode(std::span<const std::vec
     for (const std::vector<size_t>& batch : Batches(lengths, parts_.max_batch_tokens)) {
       TF_RETURN_IF_ERROR(interrupt.Check());
       std::vector<std::vector<int32_t>> rows;
+      rows.reserve(batch.size());
       for (const size_t index : batch) rows.push_back(texts[index]);
       std::vector<at::Tensor> states = network_.Encode(rows);
       for (size_t i = 0; i < batch.size(); ++i) encoded[batch[i]].states = std::move(states[i]);
@@ -146,6 +147,7 @@ absl::StatusOr<std::vector<GeneratedSequence>> Loaded::Generate(std::span<const 
     std::vector<GeneratedSequence> results(texts.size());
     for (const std::vector<size_t>& batch : Batches(lengths, parts_.max_batch_tokens)) {
       std::vector<at::Tensor> states;
+      states.reserve(batch.size());
       for (const size_t index : batch) states.push_back(texts[index].states);
       TF_ASSIGN_OR_RETURN(std::vector<GeneratedSequence> decoded, Decode(states, rules, options.interrupt));
       for (size_t i = 0; i < batch.size(); ++i) results[batch[i]] = std::move(decoded[i]);
@@ -199,6 +201,7 @@ absl::StatusOr<std::vector<GeneratedSequence>> Loaded::Decode(std::span<const at
     network_.Select(texts, rows, &state);
   }
   std::vector<GeneratedSequence> results;
+  results.reserve(searches.size());
   for (const BeamSearch& search : searches) results.push_back(search.Result());
   return results;
 }

@@ -220,7 +220,9 @@ Seq2SeqNames T5Names() {
   Seq2SeqNames names;
   for (auto* stack : {&names.encoder, &names.decoder}) {
     const bool decodes = stack == &names.decoder;
-    const std::string side = decodes ? "decoder." : "encoder.", mlp = decodes ? "layer.2." : "layer.1.";
+    const std::string side = decodes ? "decoder." : "encoder.";
+    std::string mlp = side;
+    mlp += decodes ? "block.{}.layer.2." : "block.{}.layer.1.";
     stack->self = side + "block.{}.layer.0.SelfAttention.";
     stack->cross = side + "block.{}.layer.1.EncDecAttention.";
     stack->query = "q";
@@ -229,10 +231,10 @@ Seq2SeqNames T5Names() {
     stack->out = "o";
     stack->self_norm = side + "block.{}.layer.0.layer_norm";
     stack->cross_norm = side + "block.{}.layer.1.layer_norm";
-    stack->mlp_norm = side + "block.{}." + mlp + "layer_norm";
-    stack->gate = side + "block.{}." + mlp + "DenseReluDense.wi_0";
-    stack->up = side + "block.{}." + mlp + "DenseReluDense.wi_1";
-    stack->down = side + "block.{}." + mlp + "DenseReluDense.wo";
+    stack->mlp_norm = mlp + "layer_norm";
+    stack->gate = mlp + "DenseReluDense.wi_0";
+    stack->up = mlp + "DenseReluDense.wi_1";
+    stack->down = mlp + "DenseReluDense.wo";
     stack->final_norm = side + "final_layer_norm";
     stack->relative_bias = side + "block.0.layer.0.SelfAttention.relative_attention_bias.weight";
     stack->embedding = With({"shared.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight"});
