@@ -59,7 +59,7 @@ Texts: {texts}; no text of a test set. tau_f {tau_f}, seed {seed}. Loss on held-
 |---|---|
 {recipe}
 
-It acts with {scale:g} of the strength it was tuned with (`lora_alpha`), as the row "without calls" does.
+It acts with {scale} of the strength it was tuned with (`lora_alpha`), as the row "without calls" does.
 
 ## Limits
 
@@ -144,7 +144,7 @@ class Experiment:
 
     def weigh(self, row):
         """A copy of the tuned adapter that acts with `adapter_scale` of the strength it was tuned with (as a smaller
-        lora_alpha), which costs few right answers and spares what the model knew (decision 92)."""
+        lora_alpha), which spares what the model knew and costs answers, few or many (decision 92)."""
         if self.adapter(row).exists():
             return
         unfinished = self.path(row) / "weighed.partial"
@@ -229,9 +229,10 @@ class Experiment:
         (folder / "adapter_config.json").write_text(json.dumps(config, indent=2) + "\n")
         shutil.copyfile(tuned / "adapter_model.safetensors", folder / "adapter_model.safetensors")
         result = json.loads((self.path("toolformer") / "result.json").read_text())
+        scale = "all" if self.adapter_scale == 1.0 else f"{self.adapter_scale:g}"
         recipe = "\n".join(f"| {name} | {value} |" for name, value in self.settings["tune"].items())
         card = CARD.format(base=base, table=self.path("table.md").read_text().strip(), recipe=recipe,
-                           tau_f=self.settings["tau_f"], scale=self.adapter_scale, seed=self.settings["seed"],
+                           tau_f=self.settings["tau_f"], scale=scale, seed=self.settings["seed"],
                            texts=", ".join(f"{number} of {SOURCE_NAMES[name]}" for name, number in
                                            self.settings["texts"].items() if number),
                            before=result["first_development_loss"], after=result["best_development_loss"])
