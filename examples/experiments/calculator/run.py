@@ -2,23 +2,33 @@
 """Does a small model get better at arithmetic by teaching itself to use a calculator? (Paper, table 4.)
 
 One command makes the texts, annotates them, tunes the model twice (with the calls, and on the same texts without them),
-measures four rows on three sets of word problems and the perplexity of each, and writes the table. It can be killed at
-any time: the same command goes on where it was. README.md says where the data comes from.
+measures four rows on three sets of word problems and the perplexity of each, and writes the table. The tunings and the
+rows go two at a time, each with half of the cores. It can be killed at any time: the same command goes on where it was.
+README.md says where the data comes from.
 """
 
 import argparse
+import concurrent.futures
 import json
+import os
 import pathlib
 import shutil
 import subprocess
 import sys
+import threading
+import time
 
 import texts
+
+SIDE_BY_SIDE = 2
+
+ROWS = {"base": None, "without-calls": "without-calls", "disabled": "toolformer", "toolformer": "toolformer"}  # tuned as
 
 SETS = ["ASDiv.xml", "SVAMP.json", "AddSub.json", "SingleEq.json", "SingleOp.json"]
 MAWPS = {"AddSub", "SingleEq", "SingleOp"}
 SOURCES = {"digitalgov": ["digitalgov.jsonl"], "wikipedia": ["enwiki-2015-part.jsonl", "simplewiki-2018.jsonl"]}
 
+WIKITEXT = "test.txt"
 ORIGINALS = "enwiki-2015-part.jsonl"  # which has no article of WikiText-2's test part
 
 SOURCE_NAMES = {"gsm8k": "GSM8K (problems told as stories that end with their question)", "digitalgov": "digital.gov",
@@ -28,7 +38,7 @@ CARD = """---
 base_model: {base}
 library_name: peft
 tags: [toolformer, tool-use, lora]
-license: apache-2.0
+license: {license}
 ---
 
 # A calculator's adapter for {base}
@@ -68,6 +78,66 @@ wrong operation, and it makes one call, so that problems of several steps are be
 """
 
 
+class Failed(Exception):
+    """A command did not do its work; the text says which, and what helps."""
+
+
+class Commands:
+    """Runs the program, as often at a time as it is asked to."""
+
+    def __init__(self, program, times):
+        self.program = program
+        self.times = times  # a file: the seconds that each command took
+        self.lock = threading.Lock()
+        self.running = set()
+        self.stopped = False
+
+    def run(self, arguments, job=None, output=None):
+        """What the program shows goes to the terminal. Commands of jobs share the cores with another, and the terminal:
+        their lines begin with the job's name. `output` is a file for what they print when all went well."""
+        command = [str(self.program)] + [str(argument) for argument in arguments]
+        name = f"{job}: " if job else ""
+        began = time.monotonic()
+        with self.lock:
+            if self.stopped:
+                raise Failed(f"{name}not begun")
+            print(f"{name}$ " + " ".join(command), flush=True)
+            process = self.start_job(command, output) if job else subprocess.Popen(command)
+            self.running.add(process)
+        for line in (process.stderr if output else process.stdout) or ():
+            with self.lock:
+                print(name + line.rstrip("\n"), flush=True)
+        code = process.wait()
+        with self.lock:
+            self.running.discard(process)
+        if code != 0:
+            raise Failed(f"{name}{' '.join(command[:2])} ended with status {code}; run this again to go on from there")
+        if output:
+            unfinished(output).replace(output)
+        self.took(name + arguments[0], time.monotonic() - began)
+
+    def start_job(self, command, output):
+        threads = max(1, len(os.sched_getaffinity(0)) // SIDE_BY_SIDE)
+        shown = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        if output:
+            shown = {"stdout": open(unfinished(output), "wb"), "stderr": subprocess.PIPE}
+        return subprocess.Popen(command, **shown, text=True, encoding="utf-8", errors="replace",
+                                env=dict(os.environ, OMP_NUM_THREADS=str(threads)))
+
+    def took(self, what, seconds):
+        with self.lock:
+            print(f"{what} took {seconds / 60:.1f} min\n", flush=True)
+            with open(self.times, "a", encoding="utf-8") as out:
+                out.write(json.dumps({"what": what, "seconds": round(seconds, 1)}) + "\n")
+
+    def stop(self):
+        """Ends what is running, so that it can be gone on with, and begins nothing more."""
+        with self.lock:
+            self.stopped = True
+            for process in self.running:
+                process.terminate()
+
+
 class Experiment:
     def __init__(self, options, settings):
         self.options = options
@@ -75,26 +145,12 @@ class Experiment:
         self.out = options.out
         self.adapter_scale = settings.get("adapter_scale", 1.0)
         if "adapter_scale" in settings and "rank" not in settings["tune"]:
-            sys.exit(f"{options.settings}: adapter_scale needs an adapter, which tune.rank makes")
+            raise Failed(f"{options.settings}: adapter_scale needs an adapter, which tune.rank makes")
         self.out.mkdir(parents=True, exist_ok=True)
+        self.commands = Commands(options.program, self.path("times.jsonl"))
 
     def path(self, name):
         return self.out / name
-
-    def toolformer(self, *arguments):
-        """Runs the program; what it shows goes to the terminal."""
-        command = [str(self.options.program)] + [str(argument) for argument in arguments]
-        print("$ " + " ".join(command), flush=True)
-        code = subprocess.run(command).returncode
-        if code != 0:
-            sys.exit(f"{pathlib.Path(__file__).name}: the command above ended with status {code}; "
-                     "run this again to go on from there")
-
-    def stage(self, name, result, *arguments):
-        """A command that makes `result`, unless it is there."""
-        if not self.path(result).exists():
-            self.toolformer(*arguments)
-            print(f"{name}\n", flush=True)
 
     # --- the stages ---
 
@@ -102,6 +158,8 @@ class Experiment:
         """A file of texts for each source: GSM8K's problems, the paragraphs of others with most places for calls, and
         paragraphs as they come, to learn beside them."""
         data, wanted, seed = self.options.data, self.settings["texts"], self.settings["seed"]
+        for name in [*SETS, WIKITEXT]:  # rather now than after hours
+            find(data, name)
         if not self.path("gsm8k.jsonl").exists():
             problems = texts.gsm8k_texts(find(data, "train.jsonl"), seed)
             held = self.settings["development_texts"]  # what the settings were chosen on
@@ -114,94 +172,101 @@ class Experiment:
                 continue
             pool = self.path(f"{source}.all.jsonl")
             texts.write_json_lines(pool, (pair for name in files for pair in texts.paragraphs(find(data, name), source)))
-            self.toolformer("mine", "--texts", pool, "--tools", "Calculator", "--min-calls", 2, "--max-bytes", 1200,
-                            "--limit", wanted[source], "--out", path)
+            self.commands.run(["mine", "--texts", pool, "--tools", "Calculator", "--min-calls", 2, "--max-bytes", 1200,
+                               "--limit", wanted[source], "--out", path])
             pool.unlink()
         if not self.path("originals.jsonl").exists():
             pool = texts.paragraphs(find(data, ORIGINALS), "enwiki", most_words=100)
             texts.write_json_lines(self.path("originals.jsonl"), texts.sample(pool, self.settings["original_texts"], seed))
+        if not self.path("wikitext2.txt").exists():
+            with texts.open_text(find(data, WIKITEXT)) as source:
+                unfinished(self.path("wikitext2.txt")).write_text(source.read(), encoding="utf-8")
+            unfinished(self.path("wikitext2.txt")).replace(self.path("wikitext2.txt"))
 
     def sources(self):
         return [source for source, number in self.settings["texts"].items() if number > 0]
 
     def annotate(self):
         for source in self.sources():
-            self.stage(f"annotated {source}", f"{source}.candidates.jsonl", "annotate", "--model", self.options.model,
-                       "--texts", self.path(f"{source}.jsonl"), "--tools", "Calculator", "--calls", self.settings["calls"],
-                       "--tau-f", self.settings["annotate_tau_f"], "--seed", self.settings["seed"], "--batch-texts", 16,
-                       "--no-verbose", "--out", self.path(f"{source}.kept.jsonl"),
-                       "--candidates", self.path(f"{source}.candidates.jsonl"),
-                       "--report", self.path(f"{source}.html"))
+            candidates = self.path(f"{source}.candidates.jsonl")
+            if candidates.exists():
+                continue
+            self.commands.run(["annotate", "--model", self.options.model, "--texts", self.path(f"{source}.jsonl"),
+                               "--tools", "Calculator", "--calls", self.settings["calls"],
+                               "--tau-f", self.settings["annotate_tau_f"], "--seed", self.settings["seed"],
+                               "--batch-texts", 16, "--no-verbose", "--out", self.path(f"{source}.kept.jsonl"),
+                               "--candidates", candidates, "--report", self.path(f"{source}.html")])
+
+    def tune_and_measure(self):
+        """Both tunings, then the rows. Each is begun as soon as one before it leaves its half of the cores; a row that
+        needs a tuning waits for it, and the row that needs none stands first."""
+        with concurrent.futures.ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+            tuned = {"toolformer": pool.submit(self.tune, "toolformer"),
+                     "without-calls": pool.submit(self.tune, "without-calls", "--without-calls")}
+            rows = [pool.submit(self.measure, row, tuned.get(run)) for row, run in ROWS.items()]
+            try:
+                for job in concurrent.futures.as_completed([*tuned.values(), *rows]):
+                    job.result()
+            except BaseException:
+                self.commands.stop()
+                raise
 
     def tune(self, row, *flags):
+        if not self.path(f"{row}/result.json").exists():
+            self.commands.run(self.tuning(row, *flags), row)
+        self.weigh(row)
+
+    def tuning(self, row, *flags):
         recipe = [argument for name, value in self.settings["tune"].items() for argument in (f"--{name}", value)]
         data = [self.path(f"{source}.candidates.jsonl") for source in self.sources()]
-        self.stage(f"tuned {row}", f"{row}/result.json", "tune", "--model", self.options.model, "--data", *data,
-                   "--texts", self.path("originals.jsonl"),
-                   "--tau-f", f"Calculator={self.settings['tau_f']}", "--seed", self.settings["seed"], *recipe, *flags,
-                   "--out", self.path(row))
-        self.weigh(row)
+        return ["tune", "--model", self.options.model, "--data", *data, "--texts", self.path("originals.jsonl"),
+                "--tau-f", f"Calculator={self.settings['tau_f']}", "--seed", self.settings["seed"], *recipe, *flags,
+                "--out", self.path(row)]
 
     def weigh(self, row):
         """A copy of the tuned adapter that acts with `adapter_scale` of the strength it was tuned with (as a smaller
         lora_alpha), which spares what the model knew and costs answers, few or many (decision 92)."""
         if self.adapter(row).exists():
             return
-        unfinished = self.path(row) / "weighed.partial"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        shutil.copytree(self.path(row) / "model", unfinished)
-        config = unfinished / "adapter_config.json"
+        copy = unfinished(self.adapter(row))
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(self.path(row) / "model", copy)
+        config = copy / "adapter_config.json"
         fields = json.loads(config.read_text())
         fields["lora_alpha"] *= self.adapter_scale
         config.write_text(json.dumps(fields, indent=2) + "\n")
-        unfinished.rename(self.adapter(row))
+        copy.rename(self.adapter(row))
 
     def adapter(self, row):
         return self.path(row) / ("model" if self.adapter_scale == 1.0 else "weighed")
 
-    def rows(self):
-        """The rows of the paper's table 4: (name, flags of the model, flags of the tools)."""
-        def model(run):
-            if "rank" not in self.settings["tune"]:
-                return ["--model", self.path(run) / "model"]
-            return ["--model", self.options.model, "--adapter", self.adapter(run)]
+    def model(self, row):
+        """The options of the program that name a row's model."""
+        if ROWS[row] is None:
+            return ["--model", self.options.model]
+        if "rank" not in self.settings["tune"]:
+            return ["--model", self.path(ROWS[row]) / "model"]
+        return ["--model", self.options.model, "--adapter", self.adapter(ROWS[row])]
 
-        return [("base", ["--model", self.options.model], ["--no-tools"]),
-                ("without-calls", model("without-calls"), ["--no-tools"]),
-                ("disabled", model("toolformer"), ["--no-tools"]),
-                ("toolformer", model("toolformer"), [])]
-
-    def measure(self, rows):
-        limit = ["--limit", self.options.limit] if self.options.limit else []
-        for row, model, tools in self.rows():
-            if row not in rows:
-                continue
-            self.stage(row, f"{row}.json", "eval", *model, *tools, *limit, "--out", self.path(f"{row}.json"),
-                       "--data", *[find(self.options.data, name) for name in SETS])
-            if row != "toolformer":
-                self.perplexity(row, model)
-
-    def perplexity(self, row, model):
-        result = self.path(f"{row}.perplexity.json")
-        if result.exists():
-            return
-        text = self.path("wikitext2.txt")
-        if not text.exists():
-            with texts.open_text(find(self.options.data, "test.txt")) as source:
-                text.write_text(source.read(), encoding="utf-8")
-        command = [self.options.program, "perplexity", *model, "--text", text, "--json",
-                   "--tokens", self.settings["perplexity_tokens"]]
-        print("$ " + " ".join(map(str, command)), flush=True)
-        measured = subprocess.run([str(argument) for argument in command], capture_output=True, text=True)
-        if measured.returncode != 0:
-            sys.exit(measured.stderr)
-        result.write_text(measured.stdout)
+    def measure(self, row, tuned):
+        """A row of the paper's table 4, once its model is `tuned`, if it has to be."""
+        if tuned is not None:
+            tuned.result()
+        if not self.path(f"{row}.json").exists():
+            tools = [] if row == "toolformer" else ["--no-tools"]
+            limit = ["--limit", self.options.limit] if self.options.limit else []
+            self.commands.run(["eval", *self.model(row), *tools, *limit, "--out", self.path(f"{row}.json"),
+                               "--data", *[find(self.options.data, name) for name in SETS]], row)
+        if row != "toolformer" and not self.path(f"{row}.perplexity.json").exists():
+            self.commands.run(["perplexity", *self.model(row), "--text", self.path("wikitext2.txt"), "--json",
+                               "--tokens", self.settings["perplexity_tokens"]],
+                              row, self.path(f"{row}.perplexity.json"))
 
     # --- the table ---
 
     def table(self):
         lines = ["| row | ASDiv | SVAMP | MAWPS | with a call | WikiText-2 |", "|---|---|---|---|---|---|"]
-        for row, _, _ in self.rows():
+        for row in ROWS:
             sets = json.loads(self.path(f"{row}.json").read_text())["sets"]
             scores, calls = {}, [0, 0]
             for name, of_set in sets.items():
@@ -220,30 +285,42 @@ class Experiment:
 
     # --- the adapter, for others ---
 
-    def ship(self, folder, base):
+    def ship(self, folder):
         """Copies the adapter of the row "toolformer" with a model card."""
         folder.mkdir(parents=True, exist_ok=True)
         tuned = self.adapter("toolformer")
         config = json.loads((tuned / "adapter_config.json").read_text())
-        config["base_model_name_or_path"] = base
+        config["base_model_name_or_path"] = self.settings["base"]["name"]
         (folder / "adapter_config.json").write_text(json.dumps(config, indent=2) + "\n")
         shutil.copyfile(tuned / "adapter_model.safetensors", folder / "adapter_model.safetensors")
         result = json.loads((self.path("toolformer") / "result.json").read_text())
         scale = "all" if self.adapter_scale == 1.0 else f"{self.adapter_scale:g}"
         recipe = "\n".join(f"| {name} | {value} |" for name, value in self.settings["tune"].items())
-        card = CARD.format(base=base, table=self.path("table.md").read_text().strip(), recipe=recipe,
-                           tau_f=self.settings["tau_f"], scale=scale, seed=self.settings["seed"],
+        card = CARD.format(base=self.settings["base"]["name"], license=self.settings["base"]["license"],
+                           table=self.path("table.md").read_text().strip(), recipe=recipe, tau_f=self.settings["tau_f"],
+                           scale=scale, seed=self.settings["seed"],
                            texts=", ".join(f"{number} of {SOURCE_NAMES[name]}" for name, number in
                                            self.settings["texts"].items() if number),
                            before=result["first_development_loss"], after=result["best_development_loss"])
         (folder / "README.md").write_text(card)
 
 
+def read_settings(path):
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise Failed(f"{path}: not JSON ({error})") from None
+
+
+def unfinished(path):
+    return path.with_name(path.name + ".part")
+
+
 def find(data, name):
     """A file of the data folder, in whatever folder below it, packed or not."""
     found = sorted(path for path in data.rglob(name + "*") if path.name in (name, name + ".gz"))
     if not found:
-        sys.exit(f"{data}: {name} is not there, packed (.gz) or not; README.md says where it comes from")
+        raise Failed(f"{data}: {name} is not there, packed (.gz) or not; README.md says where it comes from")
     return found[0]
 
 
@@ -257,18 +334,19 @@ def main():
     parser.add_argument("--program", type=pathlib.Path, default=here.parents[2] / "build/release/bin/toolformer")
     parser.add_argument("--limit", type=int, help="only so many problems of each set, for a quick look")
     parser.add_argument("--ship", type=pathlib.Path, help="in the end, copy the adapter with a model card into this folder")
-    parser.add_argument("--base-name", default="HuggingFaceTB/SmolLM2-135M-Instruct", help="the model's name in the card")
     options = parser.parse_args()
-    experiment = Experiment(options, json.loads(options.settings.read_text()))
-    experiment.make_texts()
-    experiment.annotate()
-    experiment.tune("toolformer")
-    experiment.measure(["toolformer", "disabled"])
-    experiment.tune("without-calls", "--without-calls")
-    experiment.measure(["base", "without-calls"])
-    experiment.table()
-    if options.ship:
-        experiment.ship(options.ship, options.base_name)
+    try:
+        experiment = Experiment(options, read_settings(options.settings))
+        experiment.make_texts()
+        experiment.annotate()
+        experiment.tune_and_measure()
+        experiment.table()
+        if options.ship:
+            experiment.ship(options.ship)
+    except (Failed, OSError) as failed:
+        sys.exit(f"{pathlib.Path(__file__).name}: {failed}")
+    except KeyboardInterrupt:
+        sys.exit(f"{pathlib.Path(__file__).name}: interrupted; run this again to go on")
 
 
 if __name__ == "__main__":
