@@ -6,6 +6,7 @@
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
 #include <ATen/ops/softmax.h>
+#include <ATen/ops/split_with_sizes.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
@@ -40,15 +41,17 @@ at::Tensor PackedAttention::Run(int64_t layer, const at::Tensor& query, const at
   const LayerSpec& rule = spec_.layer[layer];
   const double scale = spec_.attention_scale * rule.score_factor;
   const int64_t group = spec_.heads / spec_.kv_heads;
+  const auto repeated = [&](const at::Tensor& x) { return group == 1 ? x : x.repeat_interleave(group, 0); };
+  // Split at once: the gradients of narrowed views would each be as large as the whole.
+  const std::vector<at::Tensor> queries = at::split_with_sizes(query, lengths_, 0);
+  const std::vector<at::Tensor> keys = at::split_with_sizes(key, lengths_, 0);
+  const std::vector<at::Tensor> values = at::split_with_sizes(value, lengths_, 0);
   std::vector<at::Tensor> outputs;
   outputs.reserve(lengths_.size());
-  int64_t first = 0;
-  for (const int64_t length : lengths_) {
-    const auto heads_first = [&](const at::Tensor& x) { return x.narrow(0, first, length).transpose(0, 1); };
-    const auto repeated = [&](const at::Tensor& x) {
-      return group == 1 ? heads_first(x) : heads_first(x).repeat_interleave(group, 0);
-    };
-    const at::Tensor q = heads_first(query), k = repeated(key), v = repeated(value);
+  for (size_t i = 0; i < lengths_.size(); ++i) {
+    const int64_t length = lengths_[i];
+    const at::Tensor q = queries[i].transpose(0, 1);
+    const at::Tensor k = repeated(keys[i].transpose(0, 1)), v = repeated(values[i].transpose(0, 1));
     const at::Tensor& bias = Bias(rule.window, length);
     at::Tensor seen;
     if (spec_.attention_soft_cap > 0) {
@@ -63,7 +66,6 @@ at::Tensor PackedAttention::Run(int64_t layer, const at::Tensor& query, const at
                  .squeeze(0);
     }
     outputs.push_back(seen.transpose(0, 1).reshape({length, -1}));
-    first += length;
   }
   return at::cat(outputs, 0);
 }

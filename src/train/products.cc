@@ -36,8 +36,24 @@ at::Tensor TimesTranspose(const at::Tensor& a, const at::Tensor& b, const at::Te
 at::Tensor Times(const at::Tensor& a, const at::Tensor& b) {
   if (!IsPlainCpu(a)) return at::mm(a, b);
   at::Tensor out = at::empty({a.size(0), b.size(1)}, a.options());
-  MultiplyByTranspose(simd::Best(), ViewOf(a), TransposeOf(b), Into(out, false));
+  ProductInto(a, b, out);
   return out;
+}
+
+void ProductInto(const at::Tensor& a, const at::Tensor& b, const at::Tensor& to) {
+  if (!IsPlainCpu(a)) {
+    to.copy_(at::mm(a, b));
+    return;
+  }
+  MultiplyByTranspose(simd::Best(), ViewOf(a), TransposeOf(b), Into(to, false));
+}
+
+void AddTimesTranspose(const at::Tensor& a, const at::Tensor& b, const at::Tensor& to) {
+  if (!IsPlainCpu(a)) {
+    to.add_(at::linear(a, b));
+    return;
+  }
+  MultiplyByTranspose(simd::Best(), ViewOf(a), ViewOf(b), Into(to, true));
 }
 
 void AddProduct(const at::Tensor& a, const at::Tensor& b, const at::Tensor& to) {

@@ -1,4 +1,5 @@
-// Products of matrices, dense and two-dimensional: for float32 on the CPU kernels of our own, else libtorch's.
+// Products of matrices, dense and two-dimensional: for float32 on the CPU kernels of our own, else libtorch's. What is
+// multiplied, and `to`, may be columns of a wider matrix.
 #ifndef TOOLFORMER_SRC_TRAIN_PRODUCTS_H_
 #define TOOLFORMER_SRC_TRAIN_PRODUCTS_H_
 
@@ -10,6 +11,10 @@ namespace toolformer {
 at::Tensor TimesTranspose(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias);
 // a b.
 at::Tensor Times(const at::Tensor& a, const at::Tensor& b);
+// to = a b.
+void ProductInto(const at::Tensor& a, const at::Tensor& b, const at::Tensor& to);
+// to += a b^T.
+void AddTimesTranspose(const at::Tensor& a, const at::Tensor& b, const at::Tensor& to);
 // to += a b.
 void AddProduct(const at::Tensor& a, const at::Tensor& b, const at::Tensor& to);
 // to += a^T b; `to` is f32 whatever a and b are.

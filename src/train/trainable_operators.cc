@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/_fused_rms_norm.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/gelu.h>
@@ -111,19 +112,33 @@ at::Tensor ActivatedBackward(const at::Tensor& gradient, const at::Tensor& gate,
   return gradient;
 }
 
-// What a linear map remembers.
+// What a linear map remembers. The parts that adapt its rows are computed together: x is read once for all of them.
 struct LinearRecord {
   Linear linear;
   std::vector<LowRank> parts;
-  std::vector<at::Tensor> low;  // x down^T of each part
   at::Tensor x;
+  at::Tensor down;  // [sum of the parts' ranks, columns of x]: theirs, one below the other
+  at::Tensor low;   // x down^T, each part's columns times its scale
 };
+
+at::Tensor JoinedDown(const std::vector<LowRank>& parts) {
+  if (parts.size() == 1) return parts[0].down;
+  std::vector<at::Tensor> downs;
+  for (const LowRank& part : parts) downs.push_back(part.down);
+  return at::cat(downs);
+}
 
 at::Tensor LinearForward(LinearRecord* record) {
   at::Tensor y = TimesTranspose(record->x, record->linear.weight, record->linear.bias);
+  if (record->parts.empty()) return y;
+  record->down = JoinedDown(record->parts);
+  record->low = TimesTranspose(record->x, record->down, {});
+  int64_t column = 0;
   for (const LowRank& part : record->parts) {
-    const at::Tensor& low = record->low.emplace_back(TimesTranspose(record->x, part.down, {}));
-    y.narrow(1, part.first, part.up.size(0)).add_(TimesTranspose(low, part.up, {}), part.scale);
+    const int64_t rank = part.down.size(0);
+    const at::Tensor low = record->low.narrow(1, column, rank).mul_(part.scale);
+    AddTimesTranspose(low, part.up, y.narrow(1, part.first, part.up.size(0)));
+    column += rank;
   }
   return y;
 }
@@ -136,14 +151,27 @@ at::Tensor LinearBackward(const LinearRecord& record, const at::Tensor& gradient
   }
   at::Tensor x_gradient;
   if (wants_input) x_gradient = Times(g, record.linear.weight);
-  for (size_t i = 0; i < record.parts.size(); ++i) {
-    const LowRank& part = record.parts[i];
-    const at::Tensor scaled = g.narrow(1, part.first, part.up.size(0)) * part.scale;
-    AddTransposeTimes(scaled, record.low[i], GradientOf(part.up));
-    const at::Tensor low_gradient = Times(scaled, part.up);
-    AddTransposeTimes(low_gradient, record.x, GradientOf(part.down));
-    if (wants_input) AddProduct(low_gradient, part.down, x_gradient);
+  if (record.parts.empty()) return x_gradient;
+  const at::Tensor low_gradient = at::empty_like(record.low);
+  int64_t column = 0;
+  for (const LowRank& part : record.parts) {
+    const int64_t rank = part.down.size(0);
+    const at::Tensor of_part = g.narrow(1, part.first, part.up.size(0));
+    AddTransposeTimes(of_part, record.low.narrow(1, column, rank), GradientOf(part.up));
+    const at::Tensor to = low_gradient.narrow(1, column, rank);
+    ProductInto(of_part, part.up, to);
+    to.mul_(part.scale);
+    column += rank;
   }
+  const at::Tensor down_gradient = at::zeros(record.down.sizes(), g.options().dtype(at::kFloat));
+  AddTransposeTimes(low_gradient, record.x, down_gradient);
+  column = 0;
+  for (const LowRank& part : record.parts) {
+    const int64_t rank = part.down.size(0);
+    GradientOf(part.down).add_(down_gradient.narrow(0, column, rank));
+    column += rank;
+  }
+  if (wants_input) AddProduct(low_gradient, record.down, x_gradient);
   return x_gradient;
 }
 

@@ -8,7 +8,7 @@ import sys
 import time
 import unittest
 
-from program import ENVIRONMENT, PROGRAM, ProgramTest, read, write
+from program import ENVIRONMENT, PROGRAM, ProgramTest, json_lines, read, write
 
 RUN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "examples", "experiments", "calculator", "run.py")
 # A random model likes nothing in particular: every call passes.
@@ -17,7 +17,7 @@ SETTINGS = {
     "texts": {"gsm8k": 12, "digitalgov": 2, "wikipedia": 0}, "original_texts": 4, "calls": "worked-out",
     "annotate_tau_f": -9, "tau_f": -9,
     "tune": {"originals": 0.5, "rank": 2, "lr": 1e-3, "batch-size": 4, "epochs": 2, "evaluate-every": 2, "checkpoint-every": 1},
-    "adapter_scale": 0.5, "perplexity_tokens": 300,
+    "adapter_scale": 0.5, "prose_paragraphs": 2, "perplexity_tokens": {"perplexity": 300, "prose": 100},
 }
 LONG = ("The harbour had {} boats in spring and {} more came in summer, so that {} boats lay there when the storm rose from the "
         "west, and of the {} people of the town {} went down to the water while the other {} waited at home to see whether the "
@@ -36,7 +36,7 @@ class ExperimentTest(ProgramTest):
         self.data, self.out = self.path("data"), self.path("out")
         os.mkdir(self.data)
         lines = lambda rows: "".join(json.dumps(row) + "\n" for row in rows)
-        texts = [{"id": i, "text": LONG.format(i + 4, i + 7, 2 * i + 11, i + 90, i + 50, 40)} for i in range(6)]
+        texts = [{"id": i, "text": LONG.format(i + 4, i + 7, 2 * i + 11, i + 90, i + 50, 40)} for i in range(12)]
         mawps = json.dumps([{"problem": f"Tom has {i} cats and {i} dogs. How many pets?", "gold_answer": f"{2 * i}"} for i in (3, 4)])
         files = {
             "train.jsonl": lines(problem(i) for i in range(20)), "digitalgov.jsonl": lines(texts),
@@ -66,7 +66,7 @@ class ExperimentTest(ProgramTest):
         """What a run leaves that has to be the same however it went."""
         names = ["table.md", *[f"{run}/model/adapter_model.safetensors" for run in ("toolformer", "without-calls")],
                  *[f"{row}.json" for row in ("base", "without-calls", "disabled", "toolformer")],
-                 *[f"{row}.perplexity.json" for row in ("base", "without-calls", "disabled")]]
+                 *[f"{row}.{kind}.json" for row in ("base", "without-calls", "disabled") for kind in ("perplexity", "prose")]]
         return {name: read(os.path.join(self.out, name)) for name in names}
 
     def test_whole_killed_and_gone_on_with(self):
@@ -79,7 +79,7 @@ class ExperimentTest(ProgramTest):
         took = [json.loads(line)["what"] for line in read(os.path.join(self.out, "times.jsonl")).splitlines()]
         self.assertEqual(sorted(took), sorted(
             ["mine", "annotate", "annotate", "toolformer: tune", "without-calls: tune", "toolformer: eval"] +
-            [f"{row}: {what}" for row in ("base", "without-calls", "disabled") for what in ("eval", "perplexity")]))
+            [f"{row}: {what}" for row in ("base", "without-calls", "disabled") for what in ("eval", "perplexity", "perplexity")]))
         self.assertIn("\ntoolformer: held-out loss", out)
         self.assertIn("\nbase: $ ", out)
         config = json.loads(read(self.path("shipped/adapter_config.json")))
@@ -89,6 +89,10 @@ class ExperimentTest(ProgramTest):
         # The rows are of different models.
         losses = {row: json.loads(whole[f"{row}.perplexity.json"])["mean_nats"] for row in ("base", "without-calls", "disabled")}
         self.assertEqual(len(set(losses.values())), 3, losses)
+        # What the perplexity of prose is measured on was not learned.
+        prose = read(os.path.join(self.out, "prose.txt")).decode().splitlines()
+        learned = {row["text"] for row in json_lines(read(os.path.join(self.out, "originals.jsonl")))}
+        self.assertEqual((len(prose), len(learned), learned & set(prose)), (2, 4, set()))
         # Once more: nothing is left to do.
         before = read(os.path.join(self.out, "times.jsonl"))
         code, out, err = self.run_experiment()

@@ -22,6 +22,7 @@ import texts
 
 SIDE_BY_SIDE = 2
 
+PERPLEXITIES = {"perplexity": ("WikiText-2", "wikitext2.txt"), "prose": ("Wikipedia", "prose.txt")}
 ROWS = {"base": None, "without-calls": "without-calls", "disabled": "toolformer", "toolformer": "toolformer"}  # tuned as
 
 SETS = ["ASDiv.xml", "SVAMP.json", "AddSub.json", "SingleEq.json", "SingleOp.json"]
@@ -182,6 +183,19 @@ class Experiment:
             with texts.open_text(find(data, WIKITEXT)) as source:
                 unfinished(self.path("wikitext2.txt")).write_text(source.read(), encoding="utf-8")
             unfinished(self.path("wikitext2.txt")).replace(self.path("wikitext2.txt"))
+        if not self.path("prose.txt").exists():
+            self.make_prose()
+
+    def make_prose(self):
+        """Paragraphs of Wikipedia's articles that nothing is learned from: as they were written, while WikiText-2 has
+        `<unk>` for rare words and spaces around its punctuation."""
+        learned = {article(row["id"]) for name in ("originals", *self.sources()) for row in
+                   texts.read_json_lines(self.path(f"{name}.jsonl"))}
+        pool = texts.paragraphs(find(self.options.data, ORIGINALS), "enwiki", most_words=400)
+        drawn = texts.sample(((identity, text) for identity, text in pool if article(identity) not in learned),
+                             self.settings["prose_paragraphs"], self.settings["seed"])
+        unfinished(self.path("prose.txt")).write_text("".join(text + "\n" for _, text in drawn), encoding="utf-8")
+        unfinished(self.path("prose.txt")).replace(self.path("prose.txt"))
 
     def sources(self):
         return [source for source, number in self.settings["texts"].items() if number > 0]
@@ -257,15 +271,17 @@ class Experiment:
             limit = ["--limit", self.options.limit] if self.options.limit else []
             self.commands.run(["eval", *self.model(row), *tools, *limit, "--out", self.path(f"{row}.json"),
                                "--data", *[find(self.options.data, name) for name in SETS]], row)
-        if row != "toolformer" and not self.path(f"{row}.perplexity.json").exists():
-            self.commands.run(["perplexity", *self.model(row), "--text", self.path("wikitext2.txt"), "--json",
-                               "--tokens", self.settings["perplexity_tokens"]],
-                              row, self.path(f"{row}.perplexity.json"))
+        for kind, (_, text) in PERPLEXITIES.items():
+            if row != "toolformer" and not self.path(f"{row}.{kind}.json").exists():
+                self.commands.run(["perplexity", *self.model(row), "--text", self.path(text), "--json",
+                                   "--tokens", self.settings["perplexity_tokens"][kind]],
+                                  row, self.path(f"{row}.{kind}.json"))
 
     # --- the table ---
 
     def table(self):
-        lines = ["| row | ASDiv | SVAMP | MAWPS | with a call | WikiText-2 |", "|---|---|---|---|---|---|"]
+        heads = ["row", "ASDiv", "SVAMP", "MAWPS", "with a call", *[name for name, _ in PERPLEXITIES.values()]]
+        lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
         for row in ROWS:
             sets = json.loads(self.path(f"{row}.json").read_text())["sets"]
             scores, calls = {}, [0, 0]
@@ -276,12 +292,15 @@ class Experiment:
                 calls[0] += of_set["call_share"] * of_set["problems"]
                 calls[1] += of_set["problems"]
             percent = [f"{100 * scores[name][0] / scores[name][1]:.1f}" for name in ("ASDiv", "SVAMP", "MAWPS")]
-            measured = self.path(f"{row}.perplexity.json")
-            perplexity = f"{json.loads(measured.read_text())['perplexity_calls_disabled']:.3f}" if measured.exists() else "-"
-            lines.append(f"| {row} | {' | '.join(percent)} | {100 * calls[0] / calls[1]:.1f}% | {perplexity} |")
+            perplexities = [self.perplexity(row, kind) for kind in PERPLEXITIES]
+            lines.append(f"| {row} | {' | '.join(percent)} | {100 * calls[0] / calls[1]:.1f}% | {' | '.join(perplexities)} |")
         table = "\n".join(lines) + "\n"
         self.path("table.md").write_text(table)
         print("\n" + table)
+
+    def perplexity(self, row, kind):
+        measured = self.path(f"{row}.{kind}.json")
+        return f"{json.loads(measured.read_text())['perplexity_calls_disabled']:.3f}" if measured.exists() else "-"
 
     # --- the adapter, for others ---
 
@@ -303,6 +322,11 @@ class Experiment:
                                            self.settings["texts"].items() if number),
                            before=result["first_development_loss"], after=result["best_development_loss"])
         (folder / "README.md").write_text(card)
+
+
+def article(identity):
+    """Of a paragraph's: source-ARTICLE-part."""
+    return identity.split("-", 1)[1].rsplit("-", 1)[0]
 
 
 def read_settings(path):
