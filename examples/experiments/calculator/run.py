@@ -212,15 +212,17 @@ class Experiment:
                                "--candidates", candidates, "--report", self.path(f"{source}.html")])
 
     def tune_and_measure(self):
-        """Both tunings, then the rows. Each is begun as soon as one before it leaves its half of the cores; a row that
-        needs a tuning waits for it, and the row that needs none stands first."""
+        """Both tunings and the row that needs none, and each other row as soon as its model is tuned."""
         with concurrent.futures.ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-            tuned = {"toolformer": pool.submit(self.tune, "toolformer"),
-                     "without-calls": pool.submit(self.tune, "without-calls", "--without-calls")}
-            rows = [pool.submit(self.measure, row, tuned.get(run)) for row, run in ROWS.items()]
+            jobs = {pool.submit(self.tune, "toolformer"): "toolformer",
+                    pool.submit(self.tune, "without-calls", "--without-calls"): "without-calls",
+                    pool.submit(self.measure, "base"): ""}
             try:
-                for job in concurrent.futures.as_completed([*tuned.values(), *rows]):
-                    job.result()
+                while jobs:
+                    for job in concurrent.futures.wait(jobs, return_when=concurrent.futures.FIRST_COMPLETED).done:
+                        job.result()
+                        tuned = jobs.pop(job)
+                        jobs.update({pool.submit(self.measure, row): "" for row, run in ROWS.items() if run == tuned})
             except BaseException:
                 self.commands.stop()
                 raise
@@ -262,10 +264,8 @@ class Experiment:
             return ["--model", self.path(ROWS[row]) / "model"]
         return ["--model", self.options.model, "--adapter", self.adapter(ROWS[row])]
 
-    def measure(self, row, tuned):
-        """A row of the paper's table 4, once its model is `tuned`, if it has to be."""
-        if tuned is not None:
-            tuned.result()
+    def measure(self, row):
+        """A row of the paper's table 4."""
         if not self.path(f"{row}.json").exists():
             tools = [] if row == "toolformer" else ["--no-tools"]
             limit = ["--limit", self.options.limit] if self.options.limit else []
