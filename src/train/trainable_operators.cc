@@ -124,6 +124,7 @@ struct LinearRecord {
 at::Tensor JoinedDown(const std::vector<LowRank>& parts) {
   if (parts.size() == 1) return parts[0].down;
   std::vector<at::Tensor> downs;
+  downs.reserve(parts.size());
   for (const LowRank& part : parts) downs.push_back(part.down);
   return at::cat(downs);
 }
