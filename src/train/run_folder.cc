@@ -136,7 +136,7 @@ absl::Status RunFolder::WriteFolder(const std::string& name,
   std::error_code error;
   fs::create_directories(partial, error);
   if (error) return Unavailable("{}: the folder cannot be made: {}", partial, error.message());
-  const absl::Status written = write(partial);
+  absl::Status written = write(partial);
   if (!written.ok()) {
     Remove(partial);  // a full disk has room again
     return written;
@@ -181,8 +181,8 @@ absl::Status RunFolder::WriteCheckpoint(const NamedTensors& tensors, const nlohm
       TensorToWrite& write = writes.emplace_back();
       write.name = name;
       write.shape = tensor.sizes().vec();
-      write.fill = [&tensor](std::span<std::byte> out) -> absl::Status {
-        const at::Tensor values = tensor.cpu().contiguous();
+      write.fill = [&from = tensor](std::span<std::byte> out) -> absl::Status {
+        const at::Tensor values = from.cpu().contiguous();
         std::memcpy(out.data(), values.const_data_ptr(), out.size());
         return absl::OkStatus();
       };

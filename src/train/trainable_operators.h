@@ -22,9 +22,7 @@ struct LowRank {
 class TrainableOperators : public LayerOperators {
  public:
   // Low-rank maps of a weight; `weight` is the tensor that the layers hold.
-  void Adapt(const at::Tensor& weight, const LowRank& part) {
-    adapters_[weight.unsafeGetTensorImpl()].push_back(part);
-  }
+  void Adapt(const at::Tensor& weight, const LowRank& part) { adapters_[weight.unsafeGetTensorImpl()].push_back(part); }
 
   at::Tensor Lookup(const at::Tensor& table, const at::Tensor& ids) const override;
   at::Tensor Apply(const Linear& linear, const at::Tensor& x) const override;

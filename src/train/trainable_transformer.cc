@@ -80,7 +80,7 @@ void TrainableTransformer::CollectAdapter(const Family& family) {
   adapter_.parts = AdaptableParts(family, spec(), layers_.weights());
   RandomStream random(CombineSeeds({settings_.seed, HashBytes("low-rank adapters")}));
   const auto add = [&](const at::Tensor& first_values) {
-    const at::Tensor master = first_values.to(settings_.device);
+    at::Tensor master = first_values.to(settings_.device);
     parameters_.push_back({master.to(settings_.type).requires_grad_(true), master});
     return master;
   };
