@@ -95,6 +95,7 @@ void MultiplyPacked(const simd::Kernels& kernels, const PackedProduct& packed, c
       const int64_t block = i / panels, panel = i % panels;
       const int64_t first_tile = block * tiles_a_block, end_tile = std::min(tiling.tiles, first_tile + tiles_a_block);
       simd::TileProduct product{nullptr, packed.panels + panel * depth * kPanel, 0, depth};
+      // A block has tiles. NOLINTNEXTLINE(clang-analyzer-core.DivideZero)
       product.fetch_step = kPanel * 4 / (end_tile - first_tile);
       simd::Epilogue epilogue;
       float bias[kPanel] = {};  // the kernel reads a whole panel
