@@ -82,6 +82,7 @@ class ExperimentTest(ProgramTest):
             [f"{row}: {what}" for row in ("base", "without-calls", "disabled") for what in ("eval", "perplexity", "perplexity")]))
         self.assertIn("\ntoolformer: held-out loss", out)
         self.assertIn("\nbase: $ ", out)
+        self.assertNotIn("\r", out)
         config = json.loads(read(self.path("shipped/adapter_config.json")))
         self.assertEqual((config["base_model_name_or_path"], config["lora_alpha"], config["r"]), ("nobody/small", 2.0, 2))
         self.assertIn(b"license: cc0-1.0\n", read(self.path("shipped/README.md")))
@@ -115,6 +116,25 @@ class ExperimentTest(ProgramTest):
         code, out, err = self.run_experiment()
         self.assertEqual((code, err), (0, ""), out)
         self.assertEqual(self.results(), whole)
+
+    def test_a_terminal_shows_how_far_it_is(self):
+        longer = dict(SETTINGS, tune=dict(SETTINGS["tune"], epochs=20))
+        ours, its = os.openpty()
+        process = subprocess.Popen([sys.executable, RUN, "--model", self.model, "--data", self.data, "--out", self.out, "--program",
+                                    PROGRAM, "--settings", self.file("settings.json", json.dumps(longer))],
+                                   stdin=subprocess.DEVNULL, stdout=its, stderr=its, env=ENVIRONMENT)
+        os.close(its)
+        shown = b""
+        try:
+            while part := os.read(ours, 65536):
+                shown += part
+        except OSError:  # the terminal's other end is closed
+            pass
+        os.close(ours)
+        self.assertEqual(process.wait(), 0, shown)
+        steps = len(read(os.path.join(self.out, "toolformer", "log.jsonl")).splitlines())
+        self.assertRegex(shown, rb"\r\x1b\[K[^\r]*(toolformer|without-calls): step \d+ of %d\b" % steps)
+        self.assertIn(b"\r\x1b[Ktoolformer: held-out loss", shown)
 
     def test_a_command_that_fails_ends_it(self):
         code, out, err = self.run_experiment(settings=dict(SETTINGS, tune=dict(SETTINGS["tune"], rank=-1)))

@@ -10,6 +10,7 @@ README.md says where the data comes from.
 import argparse
 import concurrent.futures
 import json
+import math
 import os
 import pathlib
 import shutil
@@ -21,6 +22,7 @@ import time
 import texts
 
 SIDE_BY_SIDE = 2
+PROGRESS_SECONDS = 0.5
 
 PERPLEXITIES = {"perplexity": ("WikiText-2", "wikitext2.txt"), "prose": ("Wikipedia", "prose.txt")}
 ROWS = {"base": None, "without-calls": "without-calls", "disabled": "toolformer", "toolformer": "toolformer"}  # tuned as
@@ -92,6 +94,20 @@ class Commands:
         self.lock = threading.Lock()
         self.running = set()
         self.stopped = False
+        self.on_terminal = sys.stdout.isatty()
+
+    def say(self, line):
+        with self.lock:
+            print(self.at_line_start() + line, flush=True)
+
+    def show_progress(self, line):
+        """A last line that the next one takes the place of; on terminals only."""
+        if self.on_terminal:
+            with self.lock:
+                print(self.at_line_start() + line[: shutil.get_terminal_size().columns - 1], end="", flush=True)
+
+    def at_line_start(self):
+        return "\r\033[K" if self.on_terminal else ""
 
     def run(self, arguments, job=None, output=None):
         """What the program shows goes to the terminal. Commands of jobs share the cores with another, and the terminal:
@@ -102,12 +118,11 @@ class Commands:
         with self.lock:
             if self.stopped:
                 raise Failed(f"{name}not begun")
-            print(f"{name}$ " + " ".join(command), flush=True)
+            print(self.at_line_start() + f"{name}$ " + " ".join(command), flush=True)
             process = self.start_job(command, output) if job else subprocess.Popen(command)
             self.running.add(process)
         for line in (process.stderr if output else process.stdout) or ():
-            with self.lock:
-                print(name + line.rstrip("\n"), flush=True)
+            self.say(name + line.rstrip("\n"))
         code = process.wait()
         with self.lock:
             self.running.discard(process)
@@ -126,10 +141,9 @@ class Commands:
                                 env=dict(os.environ, OMP_NUM_THREADS=str(threads)))
 
     def took(self, what, seconds):
-        with self.lock:
-            print(f"{what} took {seconds / 60:.1f} min\n", flush=True)
-            with open(self.times, "a", encoding="utf-8") as out:
-                out.write(json.dumps({"what": what, "seconds": round(seconds, 1)}) + "\n")
+        self.say(f"{what} took {seconds / 60:.1f} min\n")
+        with self.lock, open(self.times, "a", encoding="utf-8") as out:
+            out.write(json.dumps({"what": what, "seconds": round(seconds, 1)}) + "\n")
 
     def stop(self):
         """Ends what is running, so that it can be gone on with, and begins nothing more."""
@@ -219,13 +233,30 @@ class Experiment:
                     pool.submit(self.measure, "base"): ""}
             try:
                 while jobs:
-                    for job in concurrent.futures.wait(jobs, return_when=concurrent.futures.FIRST_COMPLETED).done:
+                    self.commands.show_progress(self.progress())
+                    for job in concurrent.futures.wait(jobs, PROGRESS_SECONDS, concurrent.futures.FIRST_COMPLETED).done:
                         job.result()
                         tuned = jobs.pop(job)
                         jobs.update({pool.submit(self.measure, row): "" for row, run in ROWS.items() if run == tuned})
             except BaseException:
                 self.commands.stop()
                 raise
+
+    def progress(self):
+        """What the files of what is running say: their program shows nothing but lines, where it shares a terminal."""
+        shown = []
+        for row, run in ROWS.items():
+            try:
+                if row == run and not self.path(f"{run}/result.json").exists():
+                    plan = json.loads(self.path(f"{run}/run.json").read_text())
+                    steps = math.ceil(plan["training"]["sequences"] * plan["epochs"] / plan["batch_size"])
+                    shown.append(f"{run}: step {len(self.path(f'{run}/log.jsonl').read_bytes().splitlines())} of {steps}")
+                head, *answers = self.path(f"{row}.json.partial").read_bytes().splitlines()
+                problems = sum(of_set["problems"] for of_set in json.loads(head)["data"].values())
+                shown.append(f"{row}: {len(answers)} of {problems} problems")
+            except (OSError, ValueError):
+                pass  # not begun, or just over
+        return ", ".join(shown)
 
     def tune(self, row, *flags):
         if not self.path(f"{row}/result.json").exists():
