@@ -22,6 +22,17 @@ MatrixView TransposeOf(const at::Tensor& x) {
 }
 ProductTarget Into(const at::Tensor& to, bool add) { return {to.data_ptr<float>(), to.stride(0), add, nullptr}; }
 
+// to = a b, or += it.
+void Multiply(const at::Tensor& a, const at::Tensor& b, const at::Tensor& to, bool add) {
+  if (IsPlainCpu(a)) {
+    MultiplyByTranspose(simd::Best(), ViewOf(a), TransposeOf(b), Into(to, add));
+  } else if (add) {
+    to.add_(at::mm(a, b));
+  } else {
+    to.copy_(at::mm(a, b));
+  }
+}
+
 }  // namespace
 
 at::Tensor TimesTranspose(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias) {
@@ -40,36 +51,7 @@ at::Tensor Times(const at::Tensor& a, const at::Tensor& b) {
   return out;
 }
 
-void ProductInto(const at::Tensor& a, const at::Tensor& b, const at::Tensor& to) {
-  if (!IsPlainCpu(a)) {
-    to.copy_(at::mm(a, b));
-    return;
-  }
-  MultiplyByTranspose(simd::Best(), ViewOf(a), TransposeOf(b), Into(to, false));
-}
-
-void AddTimesTranspose(const at::Tensor& a, const at::Tensor& b, const at::Tensor& to) {
-  if (!IsPlainCpu(a)) {
-    to.add_(at::linear(a, b));
-    return;
-  }
-  MultiplyByTranspose(simd::Best(), ViewOf(a), ViewOf(b), Into(to, true));
-}
-
-void AddProduct(const at::Tensor& a, const at::Tensor& b, const at::Tensor& to) {
-  if (!IsPlainCpu(a)) {
-    to.add_(at::mm(a, b));
-    return;
-  }
-  MultiplyByTranspose(simd::Best(), ViewOf(a), TransposeOf(b), Into(to, true));
-}
-
-void AddTransposeTimes(const at::Tensor& a, const at::Tensor& b, const at::Tensor& to) {
-  if (!IsPlainCpu(a)) {
-    to.add_(at::mm(a.t(), b));
-    return;
-  }
-  MultiplyByTranspose(simd::Best(), TransposeOf(a), TransposeOf(b), Into(to, true));
-}
+void ProductInto(const at::Tensor& a, const at::Tensor& b, const at::Tensor& to) { Multiply(a, b, to, false); }
+void AddProduct(const at::Tensor& a, const at::Tensor& b, const at::Tensor& to) { Multiply(a, b, to, true); }
 
 }  // namespace toolformer

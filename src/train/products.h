@@ -1,5 +1,5 @@
-// Products of matrices, dense and two-dimensional: for float32 on the CPU kernels of our own, else libtorch's. What is
-// multiplied, and `to`, may be columns of a wider matrix.
+// Products of matrices, two-dimensional: for float32 on the CPU kernels of our own, else libtorch's. What is multiplied
+// may be transposed (a view) or columns of a wider matrix, `to` the latter.
 #ifndef TOOLFORMER_SRC_TRAIN_PRODUCTS_H_
 #define TOOLFORMER_SRC_TRAIN_PRODUCTS_H_
 
@@ -13,12 +13,8 @@ at::Tensor TimesTranspose(const at::Tensor& a, const at::Tensor& b, const at::Te
 at::Tensor Times(const at::Tensor& a, const at::Tensor& b);
 // to = a b.
 void ProductInto(const at::Tensor& a, const at::Tensor& b, const at::Tensor& to);
-// to += a b^T.
-void AddTimesTranspose(const at::Tensor& a, const at::Tensor& b, const at::Tensor& to);
-// to += a b.
+// to += a b; `to` may be f32 whatever a and b are.
 void AddProduct(const at::Tensor& a, const at::Tensor& b, const at::Tensor& to);
-// to += a^T b; `to` is f32 whatever a and b are.
-void AddTransposeTimes(const at::Tensor& a, const at::Tensor& b, const at::Tensor& to);
 
 }  // namespace toolformer
 

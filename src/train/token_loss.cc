@@ -70,7 +70,7 @@ at::Tensor RunChunk(const Chunk& chunk, const Linear& output, double soft_cap, c
   if (!gradients) return {};
   if (slope.defined()) logits.mul_(slope);
   const at::Tensor gradient = logits.to(chunk.hidden.scalar_type());
-  if (const at::Tensor to = GradientOf(output.weight); to.defined()) AddTransposeTimes(gradient, chunk.hidden, to);
+  if (const at::Tensor to = GradientOf(output.weight); to.defined()) AddProduct(gradient.t(), chunk.hidden, to);
   if (output.bias.defined()) {
     if (const at::Tensor to = GradientOf(output.bias); to.defined()) to.add_(logits.sum(0));
   }

@@ -138,7 +138,7 @@ at::Tensor LinearForward(LinearRecord* record) {
   for (const LowRank& part : record->parts) {
     const int64_t rank = part.down.size(0);
     const at::Tensor low = record->low.narrow(1, column, rank).mul_(part.scale);
-    AddTimesTranspose(low, part.up, y.narrow(1, part.first, part.up.size(0)));
+    AddProduct(low, part.up.t(), y.narrow(1, part.first, part.up.size(0)));
     column += rank;
   }
   return y;
@@ -146,7 +146,7 @@ at::Tensor LinearForward(LinearRecord* record) {
 
 at::Tensor LinearBackward(const LinearRecord& record, const at::Tensor& gradient, const bool& wants_input) {
   const at::Tensor g = gradient.contiguous();
-  if (const at::Tensor to = GradientOf(record.linear.weight); to.defined()) AddTransposeTimes(g, record.x, to);
+  if (const at::Tensor to = GradientOf(record.linear.weight); to.defined()) AddProduct(g.t(), record.x, to);
   if (record.linear.bias.defined()) {
     if (const at::Tensor to = GradientOf(record.linear.bias); to.defined()) to.add_(g.sum(0));
   }
@@ -158,14 +158,13 @@ at::Tensor LinearBackward(const LinearRecord& record, const at::Tensor& gradient
   for (const LowRank& part : record.parts) {
     const int64_t rank = part.down.size(0);
     const at::Tensor of_part = g.narrow(1, part.first, part.up.size(0));
-    AddTransposeTimes(of_part, record.low.narrow(1, column, rank), GradientOf(part.up));
+    AddProduct(of_part.t(), record.low.narrow(1, column, rank), GradientOf(part.up));
     const at::Tensor to = low_gradient.narrow(1, column, rank);
     ProductInto(of_part, part.up, to);
     to.mul_(part.scale);
     column += rank;
   }
-  const at::Tensor down_gradient = at::zeros(record.down.sizes(), g.options().dtype(at::kFloat));
-  AddTransposeTimes(low_gradient, record.x, down_gradient);
+  const at::Tensor down_gradient = Times(low_gradient.t(), record.x);
   column = 0;
   for (const LowRank& part : record.parts) {
     const int64_t rank = part.down.size(0);

@@ -54,8 +54,9 @@ class ExperimentTest(ProgramTest):
     def start(self, *more, settings=SETTINGS, **options):
         arguments = ["--model", self.model, "--data", self.data, "--out", self.out, "--program", PROGRAM,
                      "--settings", self.file("settings.json", json.dumps(settings))]
-        return subprocess.Popen([sys.executable, RUN, *arguments, *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                env=ENVIRONMENT, text=True, start_new_session=True, **options)
+        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+        return subprocess.Popen([sys.executable, RUN, *arguments, *more], stdin=subprocess.DEVNULL, env=ENVIRONMENT, text=True,
+                                start_new_session=True, **options)
 
     def run_experiment(self, *more, **options):
         process = self.start(*more, **options)
@@ -120,9 +121,7 @@ class ExperimentTest(ProgramTest):
     def test_a_terminal_shows_how_far_it_is(self):
         longer = dict(SETTINGS, tune=dict(SETTINGS["tune"], epochs=20))
         ours, its = os.openpty()
-        process = subprocess.Popen([sys.executable, RUN, "--model", self.model, "--data", self.data, "--out", self.out, "--program",
-                                    PROGRAM, "--settings", self.file("settings.json", json.dumps(longer))],
-                                   stdin=subprocess.DEVNULL, stdout=its, stderr=its, env=ENVIRONMENT)
+        process = self.start(settings=longer, stdout=its, stderr=its)
         os.close(its)
         shown = b""
         try:

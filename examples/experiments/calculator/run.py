@@ -91,7 +91,7 @@ class Commands:
     def __init__(self, program, times):
         self.program = program
         self.times = times  # a file: the seconds that each command took
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self.running = set()
         self.stopped = False
         self.on_terminal = sys.stdout.isatty()
@@ -118,7 +118,7 @@ class Commands:
         with self.lock:
             if self.stopped:
                 raise Failed(f"{name}not begun")
-            print(self.at_line_start() + f"{name}$ " + " ".join(command), flush=True)
+            self.say(f"{name}$ " + " ".join(command))
             process = self.start_job(command, output) if job else subprocess.Popen(command)
             self.running.add(process)
         for line in (process.stderr if output else process.stdout) or ():
@@ -129,14 +129,14 @@ class Commands:
         if code != 0:
             raise Failed(f"{name}{' '.join(command[:2])} ended with status {code}; run this again to go on from there")
         if output:
-            unfinished(output).replace(output)
+            texts.unfinished(output).replace(output)
         self.took(name + arguments[0], time.monotonic() - began)
 
     def start_job(self, command, output):
         threads = max(1, len(os.sched_getaffinity(0)) // SIDE_BY_SIDE)
         shown = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         if output:
-            shown = {"stdout": open(unfinished(output), "wb"), "stderr": subprocess.PIPE}
+            shown = {"stdout": open(texts.unfinished(output), "wb"), "stderr": subprocess.PIPE}
         return subprocess.Popen(command, **shown, text=True, encoding="utf-8", errors="replace",
                                 env=dict(os.environ, OMP_NUM_THREADS=str(threads)))
 
@@ -195,8 +195,7 @@ class Experiment:
             texts.write_json_lines(self.path("originals.jsonl"), texts.sample(pool, self.settings["original_texts"], seed))
         if not self.path("wikitext2.txt").exists():
             with texts.open_text(find(data, WIKITEXT)) as source:
-                unfinished(self.path("wikitext2.txt")).write_text(source.read(), encoding="utf-8")
-            unfinished(self.path("wikitext2.txt")).replace(self.path("wikitext2.txt"))
+                texts.write_whole(self.path("wikitext2.txt"), source)
         if not self.path("prose.txt").exists():
             self.make_prose()
 
@@ -208,8 +207,7 @@ class Experiment:
         pool = texts.paragraphs(find(self.options.data, ORIGINALS), "enwiki", most_words=400)
         drawn = texts.sample(((identity, text) for identity, text in pool if article(identity) not in learned),
                              self.settings["prose_paragraphs"], self.settings["seed"])
-        unfinished(self.path("prose.txt")).write_text("".join(text + "\n" for _, text in drawn), encoding="utf-8")
-        unfinished(self.path("prose.txt")).replace(self.path("prose.txt"))
+        texts.write_whole(self.path("prose.txt"), (text + "\n" for _, text in drawn))
 
     def sources(self):
         return [source for source, number in self.settings["texts"].items() if number > 0]
@@ -275,7 +273,7 @@ class Experiment:
         lora_alpha), which spares what the model knew and costs answers, few or many (decision 92)."""
         if self.adapter(row).exists():
             return
-        copy = unfinished(self.adapter(row))
+        copy = texts.unfinished(self.adapter(row))
         shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(self.path(row) / "model", copy)
         config = copy / "adapter_config.json"
@@ -365,10 +363,6 @@ def read_settings(path):
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise Failed(f"{path}: not JSON ({error})") from None
-
-
-def unfinished(path):
-    return path.with_name(path.name + ".part")
 
 
 def find(data, name):

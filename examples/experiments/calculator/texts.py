@@ -86,18 +86,24 @@ def sample(pairs, number, seed):
     return drawn[:number]
 
 
+def unfinished(path):
+    """What a file or folder is called until it is whole."""
+    return path.with_name(path.name + ".part")
+
+
+def write_whole(path, pieces):
+    """A file of these texts, one after the other, which is there when it is whole and not before."""
+    with open(unfinished(path), "w", encoding="utf-8") as out:
+        out.writelines(pieces)
+    unfinished(path).replace(path)
+
+
 def write_json_lines(path, texts):
-    part = path.with_name(path.name + ".part")
-    with open(part, "w", encoding="utf-8") as out:
-        for identity, text in texts:
-            out.write(json.dumps({"id": identity, "text": text}, ensure_ascii=False) + "\n")
-    part.replace(path)
+    write_whole(path, (json.dumps({"id": identity, "text": text}, ensure_ascii=False) + "\n" for identity, text in texts))
 
 
 def write_problems(path, problems):
     """Problems in SVAMP's format."""
     rows = [{"ID": identity, "Body": "", "Question": question, "Answer": float(answer.replace(",", ""))}
             for identity, _, question, answer in problems]
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(rows, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    part.replace(path)
+    write_whole(path, [json.dumps(rows, ensure_ascii=False, indent=1) + "\n"])
