@@ -2,6 +2,7 @@
 """examples/experiments/calculator/run.py, whole, on a small model and a handful of texts: it can be killed and gone on with."""
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -84,6 +85,10 @@ class ExperimentTest(ProgramTest):
         self.assertIn("\ntoolformer: held-out loss", out)
         self.assertIn("\nbase: $ ", out)
         self.assertNotIn("\r", out)
+        # Only one row may call.
+        evals = [line.split(": $ ") for line in out.splitlines() if re.search(r": \$ \S+ eval ", line)]
+        self.assertEqual({row: "--no-tools" in command.split() for row, command in evals},
+                         {"base": True, "without-calls": True, "disabled": True, "toolformer": False})
         config = json.loads(read(self.path("shipped/adapter_config.json")))
         self.assertEqual((config["base_model_name_or_path"], config["lora_alpha"], config["r"]), ("nobody/small", 2.0, 2))
         self.assertIn(b"license: cc0-1.0\n", read(self.path("shipped/README.md")))
@@ -147,6 +152,12 @@ class ExperimentTest(ProgramTest):
         code, out, err = self.run_experiment()
         self.assertEqual((code, out), (1, ""))
         self.assertRegex(err, r"^run\.py: .*data: SVAMP\.json is not there, packed \(\.gz\) or not; README\.md says where it comes from\n$")
+        code, out, err = self.run_experiment("--model", self.path("nothing.gguf"))
+        self.assertEqual((code, out), (1, ""))
+        self.assertRegex(err, r"^run\.py: .*nothing\.gguf: no model is there; --model takes a \.gguf file or a Hugging Face folder\n$")
+        code, out, err = self.run_experiment("--program", self.path("nothing"))
+        self.assertEqual((code, out), (1, ""))
+        self.assertRegex(err, r"^run\.py: .*nothing: no program is there; `make build` makes it, --program names another\n$")
         code, out, err = self.run_experiment("--settings", self.file("broken.json", "{"))
         self.assertEqual((code, err.count("\n")), (1, 1), err)
         self.assertIn("broken.json: not JSON", err)

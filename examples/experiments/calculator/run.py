@@ -167,14 +167,21 @@ class Experiment:
     def path(self, name):
         return self.out / name
 
+    def check_inputs(self):
+        """What is missing is rather said now than after hours."""
+        if not shutil.which(self.options.program):
+            raise Failed(f"{self.options.program}: no program is there; `make build` makes it, --program names another")
+        if not self.options.model.exists():
+            raise Failed(f"{self.options.model}: no model is there; --model takes a .gguf file or a Hugging Face folder")
+        for name in [*SETS, WIKITEXT]:
+            find(self.options.data, name)
+
     # --- the stages ---
 
     def make_texts(self):
         """A file of texts for each source: GSM8K's problems, the paragraphs of others with most places for calls, and
         paragraphs as they come, to learn beside them."""
         data, wanted, seed = self.options.data, self.settings["texts"], self.settings["seed"]
-        for name in [*SETS, WIKITEXT]:  # rather now than after hours
-            find(data, name)
         if not self.path("gsm8k.jsonl").exists():
             problems = texts.gsm8k_texts(find(data, "train.jsonl"), seed)
             held = self.settings["development_texts"]  # what the settings were chosen on
@@ -386,6 +393,7 @@ def main():
     options = parser.parse_args()
     try:
         experiment = Experiment(options, read_settings(options.settings))
+        experiment.check_inputs()
         experiment.make_texts()
         experiment.annotate()
         experiment.tune_and_measure()
