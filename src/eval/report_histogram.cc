@@ -90,14 +90,15 @@ std::vector<double> Finite(std::span<const double> numbers) {
   return finite;
 }
 
-// Where bars stand: they start at multiples of their width from tau_f, so that none has calls on both sides of it.
+// Where bars stand: they start at multiples of their width from tau_f, so that none has calls on both sides of it. A
+// tau_f off the axis divides none of them, and may be any number.
 struct BarGrid {
   double width, anchor;
   int64_t first, last;
 
   BarGrid(const Axis& axis, const HistogramLabels& labels)
       : width(axis.step / kBarsPerStep),
-        anchor(labels.tau_f && std::isfinite(*labels.tau_f) ? *labels.tau_f : 0.0),
+        anchor(labels.tau_f && *labels.tau_f >= axis.low && *labels.tau_f <= axis.high ? *labels.tau_f : 0.0),
         first(IndexOf(axis.low)),
         last(IndexOf(axis.high)) {}
 
@@ -142,7 +143,7 @@ std::string Bars(const FiniteGains& gains, const Axis& axis, const HistogramLabe
           fmt::format("{} calls, gain at most {:.3f} to {:.3f}", at_most[i], from, from + grid.width));
     }
     if (exact[i] > 0) {
-      const bool reached = labels.tau_f && grid.first + static_cast<int64_t>(i) >= 0;
+      const bool reached = labels.tau_f && from >= *labels.tau_f;
       bar(i, reached ? "bar reached" : "bar", exact[i],
           fmt::format("{} calls, gain {:.3f} to {:.3f}", exact[i], from, from + grid.width));
     }

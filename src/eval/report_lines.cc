@@ -14,6 +14,7 @@ constexpr int kWidth = 640, kHeight = 220;
 constexpr double kLeft = 56, kRight = 16, kTop = 26, kBottom = 42;
 constexpr size_t kMostPoints = 1000;
 constexpr int kTicks = 5;
+constexpr double kTooLarge = 1e300;  // the span of an axis would overflow
 
 // What an axis shows, with round numbers at its ticks.
 struct Scale {
@@ -52,8 +53,8 @@ struct Frame {
 
 Points Finite(const Points& points) {
   Points finite;
-  for (const auto& point : points) {
-    if (std::isfinite(point.first) && std::isfinite(point.second)) finite.push_back(point);
+  for (const auto& [x, y] : points) {
+    if (std::abs(x) < kTooLarge && std::abs(y) < kTooLarge) finite.emplace_back(x, y);
   }
   return finite;
 }
@@ -133,7 +134,7 @@ std::string RenderLineChart(const LineChart& chart) {
   for (size_t i = 0; i < drawn.size(); ++i) {
     if (!drawn[i].empty()) out += Drawn(chart.lines[i], drawn[i], frame);
   }
-  if (chart.marked && std::isfinite(chart.marked->second)) {
+  if (chart.marked && std::abs(chart.marked->second) < kTooLarge) {
     const double x = frame.X(chart.marked->first), y = frame.Y(chart.marked->second);
     const bool on_right = x > kWidth - 160;
     out += fmt::format("<circle class=\"marked\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"6\"/>", x, y);

@@ -25,7 +25,7 @@ struct LineChart {
 };
 
 // An inline SVG, or a note where there is nothing to draw. Of long lines at most a thousand points are drawn, each the
-// mean of its neighbours. Points that are not finite are left out. Titles and words are HTML already.
+// mean of its neighbours. Points that are not finite, or beyond 1e300, are left out. Titles and words are HTML already.
 std::string RenderLineChart(const LineChart& chart);
 
 // Means over the last `window` points.

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <string_view>
-#include <type_traits>
 
 #include "src/base/file.h"
 #include "src/base/json.h"
@@ -25,6 +24,12 @@ std::optional<double> NumberAt(const nlohmann::json& line, const char* name) {
   const auto found = line.find(name);
   if (found == line.end() || !found->is_number()) return std::nullopt;
   return found->get<double>();
+}
+
+// 0 where there is none.
+int64_t IntegerAt(const nlohmann::json& line, const char* name) {
+  const auto found = line.find(name);
+  return found != line.end() && found->is_number_integer() ? found->get<int64_t>() : 0;
 }
 
 Points PointsOf(const std::vector<FineTuneProgress>& steps, double FineTuneProgress::*value) {
@@ -97,17 +102,13 @@ absl::StatusOr<std::vector<FineTuneProgress>> ReadTrainingLog(const std::string&
     if (!line.ok() || !line->is_object() || !NumberAt(*line, "step") || !NumberAt(*line, "loss")) {
       return InvalidArgument("{}: line {} is not a step of a training run", path, number);
     }
-    FineTuneProgress step;
-    const auto read = [&](const char* name, auto* to) {
-      *to = static_cast<std::remove_pointer_t<decltype(to)>>(NumberAt(*line, name).value_or(0.0));
-    };
-    read("step", &step.step);
-    read("loss", &step.loss);
-    read("gradient_norm", &step.gradient_norm);
-    read("learning_rate", &step.learning_rate);
-    read("tokens", &step.tokens);
+    FineTuneProgress& step = steps.emplace_back();
+    step.step = IntegerAt(*line, "step");
+    step.loss = *NumberAt(*line, "loss");
+    step.gradient_norm = NumberAt(*line, "gradient_norm").value_or(0.0);
+    step.learning_rate = NumberAt(*line, "learning_rate").value_or(0.0);
+    step.tokens = IntegerAt(*line, "tokens");
     step.development_loss = NumberAt(*line, "development_loss");
-    steps.push_back(step);
   }
   return steps;
 }

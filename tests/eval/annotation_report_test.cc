@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "tests/check.h"
 
@@ -166,23 +167,31 @@ TEST_CASE("the page shows calls in place, rejected ones, reasons and parameters"
   CHECK(Contains(page, " = 0.75</tspan>"));
 }
 
+// What the bars of a page say: gains below the threshold and those that reach it.
+std::pair<int64_t, int64_t> BarSums(const std::string& page) {
+  int64_t below = 0, reached = 0;
+  for (size_t at = page.find("<rect "); at != std::string::npos; at = page.find("<rect ", at + 1)) {
+    const size_t title = page.find("<title>", at);
+    REQUIRE(title != std::string::npos);
+    (Contains(page.substr(at, 30), "reached") ? reached : below) += std::stoll(page.substr(title + 7));
+  }
+  return {below, reached};
+}
+
 TEST_CASE("the histogram has every finite gain, on its side of the threshold") {
   std::vector<JudgedCall> calls;
   const std::vector<double> gains = {
       0.5, 0.4999, 0.51, -0.2, -1000.0, 1000.0, std::nan(""), std::numeric_limits<double>::infinity(), 0.75, 0.0};
   for (const double gain : gains) calls.push_back(MakeCall(0, gain, Verdict::kBelowThreshold));
-  const std::string page = RenderAnnotationReport({MakeDocument("x", calls)}, {{"Calculator.tau_f", "0.5"}});
-  CHECK(Contains(page, "Calculator: 8 calls scored"));
-  int64_t below = 0, reached = 0;
-  for (size_t at = page.find("<rect "); at != std::string::npos; at = page.find("<rect ", at + 1)) {
-    const size_t title = page.find("<title>", at);
-    REQUIRE(title != std::string::npos);
-    (page.compare(at, 25, "<rect class=\"bar reached\" ") == 0 || Contains(page.substr(at, 30), "reached") ? reached
-                                                                                                           : below) +=
-        std::stoll(page.substr(title + 7));
-  }
-  CHECK(below == 4);
-  CHECK(reached == 4);
+  const std::vector<AnnotatedDocument> documents = {MakeDocument("x", calls)};
+  const auto sums = [&](const char* tau_f) {
+    return BarSums(RenderAnnotationReport(documents, {{"Calculator.tau_f", tau_f}}));
+  };
+  CHECK(Contains(RenderAnnotationReport(documents, {{"Calculator.tau_f", "0.5"}}), "Calculator: 8 calls scored"));
+  CHECK(sums("0.5") == std::pair<int64_t, int64_t>{4, 4});
+  // Far off the axis.
+  CHECK(sums("1e300") == std::pair<int64_t, int64_t>{8, 0});
+  CHECK(sums("-1e300") == std::pair<int64_t, int64_t>{0, 8});
 }
 
 TEST_CASE("gains that are only bounded are counted and drawn apart") {

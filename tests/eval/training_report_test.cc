@@ -37,6 +37,16 @@ TEST_CASE("a log is read as it was written, an unfinished line left out") {
   CHECK(!(*steps)[0].development_loss);
 }
 
+TEST_CASE("numbers of a log that no step has do no harm") {
+  const auto steps = Read("{\"step\":1e300,\"loss\":-1e308,\"tokens\":-1e300}\n{\"step\":2,\"loss\":1e308}\n");
+  REQUIRE(steps.ok());
+  CHECK((*steps)[0].step == 0);
+  CHECK((*steps)[0].tokens == 0);
+  TrainingReport report;
+  report.steps = *steps;
+  CHECK(Holds(RenderTrainingReport(report), "</html>"));
+}
+
 TEST_CASE("a log that is none is refused with its line") {
   const auto steps = Read("{\"step\":1,\"loss\":2.5}\n[1]\n");
   REQUIRE(!steps.ok());
