@@ -29,11 +29,11 @@ struct TOOLFORMER_API LowRankOptions {
 
 struct TOOLFORMER_API FineTunerOptions {
   // The paper's recipe (appendix B).
-  int64_t batch_size = 128;           // sequences of a step
+  int64_t batch_size = 128;           // sequences of a step, at most a million
   double learning_rate = 1e-5;        // reached at the end of the warm-up
   double warmup = 0.1;                // part of all steps in which it grows linearly from 0
   int64_t sequence_length = 1024;     // tokens, start token included; longer sequences are cut into several
-  int64_t max_steps = 2000;           // fewer where `epochs` says so
+  int64_t max_steps = 2000;           // fewer where `epochs` says so; at most 1e12
   int64_t evaluation_interval = 500;  // steps between measurements on the development sequences
 
   double epochs = 0.0;  // times each sequence is seen, if max_steps allows it; 0: until max_steps

@@ -25,13 +25,20 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// Of a run that draws as many sequences as the product says, which has to be a number.
+constexpr int64_t kMostBatch = 1'000'000, kMostSteps = 1'000'000'000'000;
+
 absl::Status CheckOptions(const FineTunerOptions& options) {
-  const auto at_least = [](std::string_view name, auto value, auto least) {
+  const auto at_least = [](std::string_view name, int64_t value, int64_t least) {
     return value >= least ? absl::OkStatus() : InvalidArgument("{} is {}; it must be at least {}", name, value, least);
   };
-  TF_RETURN_IF_ERROR(at_least("batch_size", options.batch_size, 1));
+  const auto within = [](std::string_view name, int64_t value, int64_t most) {
+    if (value >= 1 && value <= most) return absl::OkStatus();
+    return InvalidArgument("{} is {}; it must be within 1 and {}", name, value, most);
+  };
+  TF_RETURN_IF_ERROR(within("batch_size", options.batch_size, kMostBatch));
   TF_RETURN_IF_ERROR(at_least("sequence_length", options.sequence_length, 2));
-  TF_RETURN_IF_ERROR(at_least("max_steps", options.max_steps, 1));
+  TF_RETURN_IF_ERROR(within("max_steps", options.max_steps, kMostSteps));
   TF_RETURN_IF_ERROR(at_least("evaluation_interval", options.evaluation_interval, 1));
   TF_RETURN_IF_ERROR(at_least("tokens_per_pass", options.tokens_per_pass, 1));
   TF_RETURN_IF_ERROR(at_least("checkpoint_interval", options.checkpoint_interval, 0));

@@ -231,6 +231,11 @@ TEST_CASE("mistakes are named") {
   FineTunerOptions options;
   options.batch_size = 0;
   CHECK(message(options).find("batch_size is 0") != std::string::npos);
+  options.batch_size = 1'000'001;
+  CHECK(message(options).find("batch_size is 1000001") != std::string::npos);
+  options = {};
+  options.max_steps = std::numeric_limits<int64_t>::max();
+  CHECK(message(options).find("max_steps is 9223372036854775807") != std::string::npos);
   options = {};
   options.learning_rate = std::numeric_limits<double>::quiet_NaN();
   CHECK(message(options).find("learning_rate") != std::string::npos);

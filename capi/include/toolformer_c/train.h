@@ -109,11 +109,11 @@ typedef void (*toolformer_tune_progress_fn)(void *user_data, const toolformer_tu
 
 typedef struct toolformer_tune_options {
   size_t struct_size;
-  int64_t batch_size;                    // sequences of a step; 128
+  int64_t batch_size;                    // sequences of a step; 128, at most a million
   double learning_rate;                  // 1e-5
   double warmup;                         // part of all steps in which it grows linearly; 0.1
   int64_t sequence_length;               // tokens; 1,024
-  int64_t max_steps;                     // 2,000
+  int64_t max_steps;                     // 2,000, at most 1e12
   int64_t evaluation_interval;           // steps between measurements on the development sequences; 500
   double epochs;                         // times each sequence is seen, if max_steps allows it; 0: until max_steps
   double max_gradient_norm;              // 0: gradients are not scaled down; 1
