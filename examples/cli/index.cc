@@ -186,7 +186,7 @@ absl::Status RunSearch(const IndexFlags& flags) {
     std::fflush(stdout);
     if (!std::getline(std::cin, query)) break;
     if (query.empty()) continue;
-    const absl::Status status = PrintAnswer(index, query, flags);
+    absl::Status status = PrintAnswer(index, query, flags);
     if (status.ok()) continue;
     if (!asked && !flags.as_tool) return status;
     fmt::print("{}\n", PrintableLine(std::string("no answer: ") + std::string(status.message())));

@@ -149,7 +149,7 @@ Tool MakeTranslator(std::shared_ptr<const Translator> translator, std::shared_pt
     return HasForeignChunk(*languages, document.text, options);
   };
   tool.keeps = KeepsCall;
-  tool.call = [translator = std::move(translator), languages, options](
+  tool.call = [translator = std::move(translator), languages = std::move(languages), options](
                   std::string_view input, const ToolContext& context) -> absl::StatusOr<std::string> {
     const std::string_view text = Trimmed(input);
     if (text.empty()) return InvalidArgument("MT: nothing to translate; the call is MT(text)");
