@@ -7,6 +7,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 lib="$TOOLFORMER_LIB" bin="$TOOLFORMER_BIN" scratch="$TOOLFORMER_SCRATCH"
 mkdir -p "$scratch"
+source "$root/tests/first_program.sh"
 fail() { echo "bindings.sh: $*" >&2; exit 1; }
 need() { command -v "$1" >/dev/null || fail "$1 is not installed (scripts/setup.sh test installs it)"; }
 
@@ -58,9 +59,6 @@ E0596|let d = toolformer::Decoder::new(&m, &r).unwrap(); let _ = d.decode("", &D
 E0599|let _ = m.clone();
 CASES
 }
-
-# first_program README LANGUAGE: its first block of code in that language.
-first_program() { awk -v fence="\`\`\`$2" '$0 == "```" && found { exit } found { print } $0 == fence { found = 1 }' "$1"; }
 
 check_packages() {
   need cargo; need go

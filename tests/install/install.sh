@@ -6,6 +6,7 @@ cmake="$1" source="$2" build="$3" torch="$4"
 unset TOOLFORMER_TORCH_DIR LD_LIBRARY_PATH PKG_CONFIG_PATH
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
+source "$source/tests/first_program.sh"
 fail() { echo "install.sh: $*" >&2; exit 1; }
 expect() {  # expect TEXT COMMAND...
   local text="$1" output
@@ -53,7 +54,7 @@ expect "has no libtorch" env TOOLFORMER_TORCH_DIR="$folder" "$folder/plain"
 expect 42 env TOOLFORMER_TORCH_DIR="$torch" "$folder/plain"
 
 # The program in C of the README, as it stands, on a small model with room for a tool's examples.
-awk '/^```c$/ { found = 1; next } /^```$/ { found = 0 } found' "$source/README.md" >"$folder/readme.c"
+first_program "$source/README.md" c >"$folder/readme.c"
 quietly cc -std=c11 -Wall -Wextra -Werror "$folder/readme.c" -o "$folder/readme" -I "$prefix/include" -L "$lib" -ltoolformer_c "-Wl,-rpath,$lib"
 expect "model.gguf" "$folder/readme"
 cp -r "$source/tests/fixtures/models/llama_gqa" "$folder/model.gguf"
